@@ -12,7 +12,7 @@ from gateway.signin import Application
 class TrustsById(Protocol):
     """The trusts of this relay (`TrustRegistry`)."""
 
-    def get(self, trust: str) -> Trust | None:
+    def get(self, trust_id: str, /) -> Trust | None:
         """None where there is none, or no longer."""
         ...
 

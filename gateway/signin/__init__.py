@@ -5,11 +5,12 @@ checks it (relay), what applications speak (federation).
 """
 
 from gateway.signin.api import AUTHENTICATE_PATH, Api
-from gateway.signin.application_pages import ApplicationLink, ApplicationPages, Departure
+from gateway.signin.application_pages import ApplicationLink, ApplicationPages
 from gateway.signin.applications import Application, Applications
 from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
+from gateway.signin.departures import Departure, DepartureOutcome, SessionDependents
 from gateway.signin.errors import BadBranding
 from gateway.signin.messages import Message, message_of, rejection
 from gateway.signin.pages import Pages, check_pages
@@ -31,12 +32,14 @@ __all__ = [
     "Catalogue",
     "CookieSigner",
     "Departure",
+    "DepartureOutcome",
     "DeviceCookie",
     "FormToken",
     "Message",
     "Pages",
     "Seal",
     "Session",
+    "SessionDependents",
     "Sessions",
     "SignInPages",
     "SignInSettings",

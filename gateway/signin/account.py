@@ -18,7 +18,7 @@ from gateway.signin.cookies import DeviceCookie, FormToken
 from gateway.signin.forms import read_form
 from gateway.signin.messages import N_, Message
 from gateway.signin.pages import Pages, with_return
-from gateway.signin.sessions import Sessions, name_of
+from gateway.signin.sessions import Sessions
 from gateway.signin.steps import KeptPasswords, SignInStep, Steps
 from gateway.store import AuditLog
 
@@ -76,7 +76,7 @@ class AccountPages:
             groups=[group for group in groups if not is_built_in(group)],
             built_in_groups=[group for group in groups if is_built_in(group)],
             signins=[entry.event for entry in entries],
-            sessions=[(name_of(record), record) for record in await self._sessions.others(session)],
+            sessions=[(held, await self._sessions.applications(held)) for held in await self._sessions.others(session)],
             mine=session.name,
             notice=notice,
             changed=notice is Message.CHANGED,
@@ -142,26 +142,28 @@ class AccountPages:
         session = await self._sessions.find(request)
         if session is None:
             return self._sign_in_first(ACCOUNT)
-        for record in await self._sessions.others(session):
-            if name_of(record) == fields.get("session", ""):
-                await self._sessions.end_one(record)
+        named = [held for held in await self._sessions.others(session) if held.name == fields.get("session", "")]
+        await self._sessions.end_these(named)
         return self._done(request, Message.SESSION_ENDED)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End this session."""
         await read_form(request, self._form_token, self._origin)
         response = self._pages.redirect(SIGNED_OUT)
-        await self._sessions.end(request, response)
-        self._steps.put_notice(request, response, SIGNED_OUT, Message.SIGNED_OUT)
+        departures = await self._sessions.end(request, response)
+        self._steps.put_notice(request, response, SIGNED_OUT, Message.SIGNED_OUT, departures=departures)
         return response
 
     async def show_signed_out(self, request: web.Request) -> web.Response:
         """What signing out came to; for whoever is signed in, or did not sign out here, there is nothing to say."""
         if await self._sessions.find(request) is not None:
             return self._pages.redirect(ACCOUNT)
-        if self._steps.notice(request, SIGNED_OUT) is None:
+        step = self._steps.of(request)
+        if step is None or step.page != SIGNED_OUT:
             return self._sign_in_first(ACCOUNT)
-        return self._pages.render(request, "message.html", title=Message.SIGNED_OUT)
+        return self._pages.render(
+            request, "signed_out.html", title=Message.SIGNED_OUT, departures=step.departures, further="", further_name=""
+        )
 
     def _done(self, request: web.Request, message: Message) -> web.Response:
         response = self._pages.redirect(ACCOUNT)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.protocol import Identity
 from gateway.signin.applications import Application
 from gateway.signin.cookies import FormToken
+from gateway.signin.departures import Departure
 from gateway.signin.forms import read_form
 from gateway.signin.messages import N_, Message
 from gateway.signin.pages import Pages
@@ -38,16 +39,6 @@ class ApplicationLink:
     url: str
     logo: str = ""
     """Address of the relay's own copy; empty where there is none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
-    """What came of telling an application that a session has ended."""
-
-    application: str
-    """Its name, for people."""
-    outcome: Literal["told", "failed", "no way"]
-    """`failed`: it did not take it, or could not be reached; `no way`: it has no address for that."""
 
 
 class ApplicationPages:

@@ -46,6 +46,8 @@ _FOR_A_DAY = {**_IMMUTABLE, "Cache-Control": "public, max-age=86400"}
 _IN_ANY_LANGUAGE = (
     "/account",
     "/account/password",
+    "/apps",
+    "/device",
     "/signed-out",
     "/signin/password",
     "/signin/new-password",
@@ -167,7 +169,7 @@ def _tell(texts: Texts, message: str, value: float) -> str:
 
 def _other_languages(request: web.Request, language: str) -> list[tuple[str, str, str]]:
     """Tag, name and address of this page in each other language."""
-    path = request.path if request.path in _IN_ANY_LANGUAGE else "/signin"
+    path = request.path if request.path in _IN_ANY_LANGUAGE or request.path.startswith("/continue/") else "/signin"
     return_to = safe_path(request.query.get("return_to"))
     return [
         (tag, language_name(tag), with_return(f"{path}?language={tag}", return_to)) for tag in LANGUAGES if tag != language

@@ -7,7 +7,7 @@ when the same person proves themselves anew in the same browser: what applicatio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from aiohttp import web
 from gateway.protocol import AccountId, Identity, NewPasswordRules
 from gateway.relay import Verdict, header_text
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
+from gateway.signin.departures import Departure, NoDependents, SessionDependents
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
 
@@ -45,6 +46,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Kept).decode
 TOUCH_EVERY = 60.0
 """Seconds: a session's last sight is not written more often."""
+_ROUNDS = 3
 SKEW = 4.0
 """Seconds between the clocks of two nodes that serve."""
 
@@ -99,10 +101,20 @@ class Session:
 
 
 class Sessions:
-    """Makes, finds and ends sessions. The cookie holds 256 random bits, the store only their digest."""
+    """Makes, finds and ends sessions. The cookie holds 256 random bits, the store only their digest.
 
-    def __init__(self, settings: SignInSettings, store: SessionStore, clock: Callable[[], float]) -> None:
+    dependents: what ends with them; nothing, unless given.
+    """
+
+    def __init__(
+        self,
+        settings: SignInSettings,
+        store: SessionStore,
+        clock: Callable[[], float],
+        dependents: SessionDependents | None = None,
+    ) -> None:
         self._settings, self._store, self._clock = settings, store, clock
+        self._dependents = dependents or NoDependents()
 
     def use(self, settings: SignInSettings) -> None:
         """Settings were read anew; a session that is there ends as they say from its next use on."""
@@ -119,12 +131,15 @@ class Sessions:
             raise RuntimeError("a success without an identity")
         now = self._clock()
         old = await self._take(request)
+        goes_on = old is not None and old.record.account == identity.account
+        if old is not None and not goes_on:
+            await self._dependents.end([old])
         secret = new_secret()
         kept = _Kept(
             **msgspec.structs.asdict(identity),
             rules=verdict.new_password,
             may_change_at=now + verdict.new_password.wait if verdict.new_password and verdict.new_password.wait else 0.0,
-            session=old.sid if old is not None and old.record.account == identity.account else new_secret(),
+            session=old.sid if old is not None and goes_on else new_secret(),
             auth_time=now,
             agent=verdict.agent,
             password_set=verdict.password_set,
@@ -187,28 +202,46 @@ class Sessions:
         """Seconds until the minimum age of the password lets the person change it; 0 where it does, as far as is known."""
         return max(0.0, session.may_change_at - self._clock())
 
-    async def end(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Sign out, here and in the store."""
-        secret = read_cookie(request, SESSION)
-        if secret:
-            await self._store.delete(digest(secret))
+    async def end(self, request: web.Request, response: web.StreamResponse) -> list[Departure]:
+        """Sign out, here and in the store; what came of each application that was signed in to."""
+        session = await self._take(request)
         delete_cookie(response, SESSION)
+        return await self._dependents.end([session]) if session is not None else []
 
-    async def others(self, session: Session) -> list[SessionRecord]:
+    async def others(self, session: Session) -> list[Session]:
         """All live sessions of the person, this one included, newest first."""
-        return await self._store.of_user(session.record.account, self._clock())
+        return await self.of_account(session.record.account)
 
-    async def end_one(self, record: SessionRecord) -> None:
-        """End one session."""
-        await self._store.delete(record.digest)
+    async def of_account(self, account: AccountId) -> list[Session]:
+        """All live sessions of a person, newest first."""
+        return [self.read(record) for record in await self._store.of_user(account, self._clock())]
 
-    async def end_others(self, session: Session) -> int:
+    async def applications(self, session: Session) -> list[str]:
+        """Names of those that were signed in to with it."""
+        return await self._dependents.names(session)
+
+    async def end_these(self, sessions: Sequence[Session]) -> list[Departure]:
+        """End sessions, and what hangs on them."""
+        for session in sessions:
+            await self._store.delete(session.record.digest)
+        return await self._dependents.end(sessions) if sessions else []
+
+    async def end_others(self, session: Session) -> list[Departure]:
         """Sign the person out everywhere else."""
-        return await self._store.delete_of_user(session.record.account, keep=session.record.digest)
+        return await self.end_all(session.record.account, keep=session)
 
-    async def end_all(self, account: AccountId) -> int:
-        """Sign a person out everywhere."""
-        return await self._store.delete_of_user(account)
+    async def end_all(self, account: AccountId, *, keep: Session | None = None) -> list[Departure]:
+        """Sign a person out everywhere, but for one session."""
+        ended: list[Session] = []
+        for _ in range(_ROUNDS):  # what begins meanwhile ends in the next one, with all that hangs on it
+            found = await self.of_account(account)
+            found = [session for session in found if keep is None or session.name != keep.name]
+            for session in found:
+                await self._store.delete(session.record.digest)
+            ended += found
+            if not found:
+                break
+        return await self._dependents.end([session for session in ended if keep is None or session.sid != keep.sid])
 
 
 def name_of(record: SessionRecord) -> str:

@@ -13,7 +13,7 @@ each time. The browser sends all of them with every request, so there are few: s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from gateway.protocol import NewPasswordRules
 from gateway.signin.cookies import FORM, STEP, cookie_names, delete_cookie, digest, read_cookie, set_cookie
+from gateway.signin.departures import Departure
 from gateway.signin.messages import ASKED, FINAL, Message
 from gateway.signin.seal import Seal
 
@@ -70,6 +71,8 @@ class SignInStep(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Name of the field that is wrong."""
     changed: bool = False
     """The password was changed before what is told."""
+    departures: tuple[Departure, ...] = ()
+    """What came of applications when a session ended."""
     until: float = 0
     """Unix seconds at which it is over, and what is kept with it."""
 
@@ -116,10 +119,18 @@ class Steps:
         return step.until if step is not None else 0.0
 
     def put_notice(
-        self, request: web.Request, response: web.StreamResponse, page: str, message: Message, return_to: str = _ACCOUNT
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        page: str,
+        message: Message,
+        return_to: str = _ACCOUNT,
+        *,
+        departures: Sequence[Departure] = (),
     ) -> None:
         """Have a page say what was done in this browser. An address could be linked to by anybody, when nothing was."""
-        step = SignInStep(page=page, kept=KeptPasswords(user_name=""), message=message.name)
+        nobody = KeptPasswords(user_name="")
+        step = SignInStep(page=page, kept=nobody, message=message.name, departures=_worst(departures))
         self.put(request, response, step, return_to)
 
     def notice(self, request: web.Request, page: str, return_to: str = _ACCOUNT) -> Message | None:
@@ -177,6 +188,17 @@ def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes | None) -> _T | No
         return decoder.decode(data) if data is not None else None
     except msgspec.DecodeError:
         return None
+
+
+def _worst(departures: Sequence[Departure]) -> tuple[Departure, ...]:
+    """As many as a cookie holds; those that want something of the person first."""
+    ordered = sorted(departures, key=lambda departure: departure.outcome == "told")
+    held: list[Departure] = []
+    for departure in ordered:
+        if len(_encode([*held, departure])) > _LARGEST:
+            break
+        held.append(departure)
+    return tuple(held)
 
 
 def _bounded(kept: KeptPasswords) -> KeptPasswords:

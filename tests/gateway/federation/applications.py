@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
 
 from gateway.federation.applications import WaitingApplications
+from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.transactions import Continuation, Transaction, Transactions
 from gateway.federation.trusts import Trust
-from gateway.signin import Applications, Seal, Session, SignInPages
-from gateway.store import Store
+from gateway.signin import (
+    Applications,
+    DepartureOutcome,
+    Seal,
+    Session,
+    SessionDependents,
+    Sessions,
+    SignInPages,
+    SignInSettings,
+)
+from gateway.signin.cookies import digest
+from gateway.store import ParticipantRecord, Store
+from tests.gateway.signin.site import SESSION, Site
 
 WIKI = Trust(id="wiki", name="Wiki & {more}", protocol="oidc")
+SHOP = Trust(id="shop", name="Shop", protocol="oidc")
+OLD = Trust(id="old", name="Old", protocol="saml")
 
 
 class Wiki:
@@ -25,18 +40,35 @@ class Wiki:
         self.hint = ""
         self.languages: tuple[str, ...] = ()
         self.paths: list[str] = []
+        self.told: list[str] = []
+        self.more: dict[str, Trust] = {}
+        self.outcome: DepartureOutcome = "told"
+        self.silent = False
+        """Whether it never answers who tells it."""
         self.post = False
         """Whether it is answered with a form."""
         self.url = ""
         """Where it is; empty: the relay answers in its place."""
 
-    def get(self, trust: str) -> Trust | None:
-        return WIKI if trust == WIKI.id else None
+    def get(self, trust_id: str, /) -> Trust | None:
+        return {WIKI.id: WIKI, SHOP.id: SHOP, OLD.id: OLD, **self.more}.get(trust_id)
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
         self.store, self.clock = store, clock
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         return WaitingApplications(self.transactions, self)
+
+    def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents:
+        channels: dict[str, LogoutChannel] = {"oidc": self}
+        self.participants = Participants(store.participants, store.grants, self, channels, clock, time_limit=0.05)
+        return self.participants
+
+    async def tell(self, record: ParticipantRecord, trust: Trust) -> DepartureOutcome:
+        """As a `LogoutChannel`."""
+        if self.silent:
+            await asyncio.Event().wait()
+        self.told.append(f"{trust.id} {record.index} {record.details.decode()}")
+        return self.outcome
 
     def add_routes(self, app: web.Application, pages: SignInPages) -> None:
         self.pages = pages
@@ -60,6 +92,7 @@ class Wiki:
         return self.pages.redirect_to_signin(self.paths[-1])
 
     async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
+        await self.participants.joined(session, WIKI, b"details")
         self.answers.append(f"{session.identity.user_name} {transaction.request.decode()}")
         if self.post:
             url = f"{self.url or 'https://wiki.example.com'}/acs?a=1&b=2"
@@ -67,3 +100,11 @@ class Wiki:
         if self.url:
             return web.Response(status=303, headers={"Location": f"{self.url}/callback"})
         return web.Response(text=f"<title>Wiki</title>{self.answers[-1]}", content_type="text/html")
+
+
+async def session_of(site: Site) -> Session:
+    """The one that the browser has."""
+    sessions = Sessions(SignInSettings(), site.store.sessions, lambda: site.now)
+    record = await site.store.sessions.get(digest(site.cookies[SESSION]), site.now)
+    assert record is not None
+    return sessions.read(record)

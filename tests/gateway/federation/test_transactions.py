@@ -12,22 +12,13 @@ from structlog.testing import capture_logs
 from gateway.federation.transactions import CONTINUE, LARGEST, LIFETIME, LONGEST, RequestTooLong, Transaction
 from gateway.protocol import Outcome
 from gateway.relay import Verdict
-from gateway.signin import Seal, Session, Sessions, SignInSettings
-from gateway.signin.cookies import digest
+from gateway.signin import Seal
 from gateway.signin.pages import entities
 from gateway.signin.steps import MOST, TOGETHER
-from tests.gateway.federation.applications import Wiki
+from tests.gateway.federation.applications import Wiki, session_of
 from tests.gateway.signin.site import ANNA, NEW, RIGHT, SESSION, STEP, Site, refresh_of, serve
 
 BEN = "ben@corp.example.com"
-
-
-async def session_of(site: Site) -> Session:
-    """The one that the browser has."""
-    sessions = Sessions(SignInSettings(), site.store.sessions, lambda: site.now)
-    record = await site.store.sessions.get(digest(site.cookies[SESSION]), site.now)
-    assert record is not None
-    return sessions.read(record)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from gateway.signin import (
     FormToken,
     Pages,
     Seal,
+    SessionDependents,
     Sessions,
     SignInPages,
     SignInSettings,
@@ -185,6 +186,8 @@ class Guest(Protocol):
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications: ...
 
+    def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents | None: ...
+
     def add_routes(self, app: web.Application, pages: SignInPages) -> None: ...
 
 
@@ -204,7 +207,7 @@ async def serve(home: Path, guest: Guest | None = None, **settings: Any) -> Asyn
     pages = SignInPages(
         chosen,
         Pages(chosen, form_token),
-        Sessions(chosen, store.sessions, clock),
+        Sessions(chosen, store.sessions, clock, guest.dependents(store, clock) if guest is not None else None),
         authenticator,
         store.audit,
         form_token,
