@@ -91,9 +91,6 @@ class Gallery:
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
         return self
 
-    def dependents(self, store: Store, clock: Callable[[], float]) -> None:
-        """Nothing."""
-
     def waiting(self, return_to: str) -> Application | None:
         return self.application if return_to == "/gallery/app" else None
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -186,9 +186,14 @@ class Guest(Protocol):
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications: ...
 
-    def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents | None: ...
-
     def add_routes(self, app: web.Application, pages: SignInPages) -> None: ...
+
+
+@runtime_checkable
+class GuestOnSessions(Guest, Protocol):
+    """One that has something that hangs on sessions."""
+
+    def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents: ...
 
 
 @asynccontextmanager
@@ -207,7 +212,9 @@ async def serve(home: Path, guest: Guest | None = None, **settings: Any) -> Asyn
     pages = SignInPages(
         chosen,
         Pages(chosen, form_token),
-        Sessions(chosen, store.sessions, clock, guest.dependents(store, clock) if guest is not None else None),
+        Sessions(
+            chosen, store.sessions, clock, guest.dependents(store, clock) if isinstance(guest, GuestOnSessions) else None
+        ),
         authenticator,
         store.audit,
         form_token,
