@@ -5,6 +5,7 @@
     keys/          signing keys in rings, and their rollover
     oidc/          OpenID Connect and OAuth 2: the checks are pure, joserfc is seen here only
     saml/          SAML 2.0 identity provider: pysaml2 is seen here only
+    presets/       trusts of well-known applications with gaps to fill, and what is to be entered there
     provider       all of it, put together
     transactions   a sign-in for an application while the person is at the sign-in page
     participants   who hangs on a session, and how they are told of its end
@@ -12,6 +13,7 @@
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
 """
 
+from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import (
@@ -30,14 +32,20 @@ from gateway.federation.trusts import (
 __all__ = [
     "Federation",
     "FederationSettings",
+    "PresetUnfit",
     "Trust",
     "TrustActs",
     "TrustChangeView",
     "TrustFolder",
     "TrustRegistry",
     "TrustView",
+    "fill_paste",
+    "fill_preset",
     "make_secret",
+    "preset_names",
+    "read_preset",
     "read_trust",
+    "relay_addresses",
     "trust_orders",
     "write_trust",
 ]

@@ -13,5 +13,7 @@ class TrustSwitch(NamedTuple):
     meaning: str
 
 
-SWITCHES: Mapping[str, TrustSwitch] = {}
+SWITCHES: Mapping[str, TrustSwitch] = {
+    "escape_plus": TrustSwitch("saml", "`+` in the NameID is written `.2B`, as Microsoft Entra ID wants its ImmutableID"),
+}
 """By name. docs/reference/trusts.md lists them."""

@@ -36,6 +36,10 @@ async def _domains(admin: Administrator) -> list[tuple[str, str]]:
     return [(view.domain, view.directory) for view in await admin.bindings()]
 
 
+async def _trusts(admin: Administrator) -> list[tuple[str, str]]:
+    return [(view.id, view.name) for view in await admin.trusts()]
+
+
 async def _locked(admin: Administrator) -> list[tuple[str, str]]:
     return [(view.user, "") for view in await admin.locks() if view.user]
 
@@ -53,6 +57,11 @@ def complete_api_keys(context: click.Context, _parameter: click.Parameter, incom
 def complete_domains(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Domains that are bound to a directory."""
     return _complete(context, incomplete, _domains)
+
+
+def complete_trusts(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of the trusts, with the applications' names."""
+    return _complete(context, incomplete, _trusts)
 
 
 def complete_locked(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.federation.trusts import ClientSecret, Trust, read_trust, write_trust
 from gateway.federation.trusts.addresses import application_url, browser_origin, redirect_address
+from gateway.federation.trusts.switches import SWITCHES
 from settings import SettingsFileError, Unfit, unfit_settings
 from tests.gateway.federation.trusts.samples import DIGEST, OIDC, SAML, certificate, oidc, read, saml
 
@@ -146,6 +147,18 @@ def test_the_other_protocols_part_is_refused() -> None:
     assert problems(mixed) == ["oidc: belongs to the protocol oidc, and this trust's is saml; leave it out"]
 
 
+def test_mistakes_of_the_claims_policy_are_the_trusts() -> None:
+    """With their line."""
+    with pytest.raises(SettingsFileError, match=r"claims\.rules\[0\]\.match \(line 15\)"):
+        read(OIDC + '\n[[claims.rules]]\nclaim = "roles"\nsource = "mail"\nmatch = "(?=x)"\n')
+
+
+def test_a_switch_of_the_other_protocol_is_refused() -> None:
+    """It would do nothing."""
+    mixed = replace(read(OIDC), switches={"escape_plus": True})
+    assert problems(mixed) == ["switches.escape_plus: is a switch of the protocol saml; leave it out"]
+
+
 def test_an_unknown_switch_is_refused() -> None:
     """A slip of the keyboard switches nothing on."""
     mixed = replace(read(SAML), switches={"sha0": True})
@@ -247,3 +260,17 @@ def test_a_secret_stands_as_its_digest(digest: str) -> None:
     with pytest.raises(SettingsFileError, match="digest") as caught:
         read(OIDC.replace(DIGEST, digest))
     assert not digest or digest not in str(caught.value)
+
+
+def test_every_switch_is_documented() -> None:
+    """In the reference, in the words of the code."""
+    page = (Path(__file__).parents[4] / "docs/reference/trusts.md").read_text(encoding="utf-8")
+    for name, switch in SWITCHES.items():
+        assert f"| `{name}` | {switch.protocol} | {switch.meaning} |" in page
+
+
+def test_the_documented_example_is_a_trust() -> None:
+    """But for the digest, which is nobody's."""
+    page = (Path(__file__).parents[4] / "docs/reference/trusts.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    assert read(example.replace("…", DIGEST)).access.groups == ("CORP\\Wiki Users",)

@@ -1,0 +1,197 @@
+"""`isthmus relay trust`: which applications sign users in through this relay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foundation.times import minute
+from gateway.administrator import Administrator
+from gateway.federation import TrustChangeView, TrustView
+from isthmus.cli.admin import reported
+from isthmus.cli.flow import Manner, confirm, yes_option
+from isthmus.cli.lazy import LazyGroup
+from isthmus.cli.output import FILE, Failure, emit_json, emit_said, json_option, run_async
+from isthmus.cli.private_files import private_output
+from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.names import complete_trusts
+from isthmus.cli.tables import table, wide_option
+from isthmus.terminal import visible, visible_lines
+
+_HERE = "isthmus.cli.relay.trusts"
+_EDITING = "isthmus.cli.relay.trust_edits"
+_PARTS = {
+    "add": ("isthmus.cli.relay.trust_addition:add", "Add the trust of an application, from a preset or options."),
+    "list": (f"{_HERE}:list_trusts", "List the trusts."),
+    "show": (f"{_HERE}:show", "Show one trust."),
+    "import": (f"{_HERE}:import_trusts", "Add or change trusts from files."),
+    "export": (f"{_HERE}:export", "Print a trust as TOML, for a file or `import`."),
+    "remove": (f"{_HERE}:remove", "Remove a trust."),
+    "enable": (f"{_EDITING}:enable", "Let users sign in to the application again."),
+    "disable": (f"{_EDITING}:disable", "Let nobody sign in to the application."),
+    "test-users": (f"{_EDITING}:test_users", "Limit an application that is not live yet to test users."),
+    "secret": (f"{_EDITING}:secret", "Secrets of OpenID Connect clients."),
+}
+
+
+@click.group("trust", cls=LazyGroup, parts=_PARTS)
+def command() -> None:
+    """Applications that sign users in through this relay (OpenID Connect, SAML).
+
+    A change takes effect on all nodes within seconds, without a restart, and is recorded in the audit trail. A trust that
+    comes from a file in `trusts_dir` is changed in that file.
+    """
+
+
+@click.command("list")
+@relay_config
+@wide_option
+@json_option
+def list_trusts(config: Path, as_json: bool) -> None:
+    """List the trusts.
+
+    \b
+    Example:
+      isthmus relay trust list --json | jq -r '.[] | .id + " " + .state'
+    """
+    views = run_async(reported(open_administrator(config).trusts()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [
+        [
+            view.id,
+            view.name,
+            view.protocol,
+            view.state,
+            view.identifier,
+            view.origin,
+            minute(view.changed_at),
+            view.changed_by,
+        ]
+        for view in views
+    ]
+    headers = ["id", "name", "protocol", "state", "client or entity ID", "from", "changed", "by"]
+    empty = "No trusts: isthmus relay trust add --preset NAME"
+    table(headers, rows, empty, drop=("by", "changed", "from", "client or entity ID", "name"), prose=("name",))
+    for view in views:
+        if view.state == "unreadable":
+            click.echo(visible_lines(view.why), err=True)
+
+
+@click.command("show")
+@relay_config
+@click.argument("trust", shell_complete=complete_trusts)
+@json_option
+def show(config: Path, trust: str, as_json: bool) -> None:
+    """Show one trust: state, version, and its settings that are not defaults.
+
+    \b
+    Example:
+      isthmus relay trust show grafana
+    """
+    view = run_async(reported(open_administrator(config).trust(trust)))
+    if as_json:
+        emit_json(view)
+        return
+    state = f"{view.state}: {view.why}" if view.why else view.state
+    origin = "a command" if view.origin == "command" else view.origin.replace(":", " ", 1)
+    click.echo(visible(f"{view.id}: {state}"))
+    click.echo(visible(f"version {view.version} of {minute(view.changed_at)}, by {view.changed_by}, from {origin}\n"))
+    click.echo(visible_lines(view.document.strip()))
+
+
+@click.command("export")
+@relay_config
+@click.argument("trust", shell_complete=complete_trusts)
+@click.option("--output", type=FILE, help="File to create, mode 0600. [default: standard output]")
+@json_option
+def export(config: Path, trust: str, output: Path | None, as_json: bool) -> None:
+    """Print a trust as TOML, for a file in `trusts_dir` or `isthmus relay trust import`. It has no secrets, only digests.
+
+    \b
+    Example:
+      isthmus relay trust export grafana --output grafana.toml
+    """
+    view = run_async(reported(open_administrator(config).trust(trust)))
+    if as_json:
+        emit_json({"id": view.id, "document": view.document})
+        return
+    with private_output(output) as file:
+        file.write(view.document.encode())
+
+
+@click.command("import")
+@relay_config
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@yes_option
+@json_option
+def import_trusts(config: Path, files: tuple[Path, ...], yes: bool, as_json: bool) -> None:
+    """Add or change trusts from files. The changes are shown first; nothing is changed if any file has a mistake.
+
+    \b
+    Examples:
+      isthmus relay trust import grafana.toml
+      isthmus relay trust import trusts/*.toml --yes --json
+    """
+    admin, manner = open_administrator(config), Manner(yes=yes, as_json=as_json)
+    texts = {file: _text_of(file) for file in files}
+    plans = {file: run_async(reported(admin.plan_trust(text, str(file)))) for file, text in texts.items()}
+    names = [view.id for view in plans.values()]
+    if len(set(names)) < len(names):
+        raise Failure("two of the files are of the same trust; nothing was changed")
+    if as_json and not yes:
+        emit_json(list(plans.values()))
+        return
+    due = {file: view for file, view in plans.items() if view.action != "none"}
+    if manner.shows_plan:
+        for view in plans.values():
+            show_change(view)
+    if due:
+        confirm(f"{len(due)} trusts change. Type import to do it", "import", manner)
+    done = [_put(admin, texts[file], file, view) for file, view in due.items()]
+    emit_said(
+        "\n".join(f"{view.id}: version {view.version} is in force." for view in done) or "Nothing to change.",
+        as_json=as_json,
+        changed=done,
+    )
+
+
+def _put(admin: Administrator, text: str, file: Path, plan: TrustChangeView) -> TrustChangeView:
+    return run_async(reported(admin.put_trust(text, str(file), plan.version - 1)))
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{file} cannot be read: {error}") from error
+
+
+def show_change(view: TrustChangeView) -> None:
+    """One line for a trust, one for each warning."""
+    words = {"add": "is added", "change": f"changes ({', '.join(view.changed) or 'comments only'})", "none": "is unchanged"}
+    click.echo(visible(f"{view.id} {words[view.action]}"))
+    for warning in view.warnings:
+        click.secho(visible(f"  Warning: {warning}"), fg="yellow")
+
+
+@click.command("remove")
+@relay_config
+@click.argument("trust", shell_complete=complete_trusts)
+@yes_option
+@json_option
+def remove(config: Path, trust: str, yes: bool, as_json: bool) -> None:
+    """Remove a trust: nobody can sign in to the application any more. To keep its settings, use `disable`.
+
+    \b
+    Example:
+      isthmus relay trust remove grafana
+    """
+    admin = open_administrator(config)
+    view = run_async(reported(admin.trust(trust)))
+    question = f"Nobody will be able to sign in to {visible(view.name or view.id)}. Type {view.id} to remove its trust"
+    confirm(question, view.id, Manner(yes=yes, as_json=as_json))
+    removed: TrustView = run_async(reported(admin.remove_trust(trust)))
+    emit_said(f"{removed.id} is removed.", as_json=as_json, id=removed.id, document=removed.document)
