@@ -14,7 +14,7 @@ import msgspec
 
 from foundation.actors import this_actor
 from gateway.app import open_relay_store
-from gateway.federation import TrustActs, TrustChangeView, TrustRegistry, TrustView
+from gateway.federation import KeyActs, Ring, RingView, TrustActs, TrustChangeView, TrustRegistry, TrustView, key_context
 from gateway.keys import RelayKeys, load_keys
 from gateway.relay import (
     API_KEY_RATE,
@@ -253,6 +253,49 @@ class Administrator:
         def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:
             with_files = self._settings.federation.trusts_dir is not None
             return on_store(TrustActs(store, TrustRegistry(store.trusts), time.time, with_files=with_files))
+
+        return await self._order(act, answer, lambda: self._with_store(work), **order)
+
+    async def signing_keys(self) -> list[RingView]:
+        """Every ring of signing keys, and what waits for whom."""
+        return await self._do_keys("signing_keys", list[RingView], lambda acts: acts.rings())
+
+    async def plan_signing_keys(self, ring: Ring, *, emergency: bool = False) -> str:
+        """What replacing the keys of a ring would do, in words."""
+        return await self._do_keys(
+            "plan_signing_keys", str, lambda acts: acts.plan(ring, emergency=emergency), ring=ring, emergency=emergency
+        )
+
+    async def replace_signing_keys(self, ring: Ring, *, emergency: bool = False) -> RingView:
+        """Start replacing the keys of a ring; the relay continues it."""
+        return await self._do_keys(
+            "replace_signing_keys",
+            RingView,
+            lambda acts: acts.replace(ring, self._actor, emergency=emergency),
+            ring=ring,
+            emergency=emergency,
+        )
+
+    async def roll_back_signing_keys(self, ring: Ring, to: str) -> RingView:
+        """Undo the replacement that is in progress. to: `published` or `start`."""
+        return await self._do_keys(
+            "roll_back_signing_keys", RingView, lambda acts: acts.roll_back(ring, to, self._actor), ring=ring, to=to
+        )
+
+    async def acknowledge_signing_keys(self, ring: Ring, trust: str) -> RingView:
+        """An application knows the new keys of a ring. trust: its id."""
+        return await self._do_keys(
+            "acknowledge_signing_keys",
+            RingView,
+            lambda acts: acts.acknowledge(ring, trust, self._actor),
+            ring=ring,
+            trust=trust,
+        )
+
+    async def _do_keys(self, act: str, answer: type[T], on_store: Callable[[KeyActs], Awaitable[T]], **order: Any) -> T:
+        def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:
+            settings = self._settings
+            return on_store(KeyActs(key_context(settings.federation, store, settings.public_url, time.time)))
 
         return await self._order(act, answer, lambda: self._with_store(work), **order)
 

@@ -20,7 +20,7 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.diagnosis import Diagnosis
-from gateway.federation import Federation, TrustActs, TrustFolder, TrustRegistry, trust_orders
+from gateway.federation import Federation, TrustActs, TrustFolder, TrustRegistry, key_orders, trust_orders
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -321,6 +321,7 @@ class Relay:
         self.store.generations.add_jobs(self.housekeeping, sleep)
         if folder := self.settings.federation.trusts_dir:
             TrustFolder(folder, self.store, self.trusts, clock).add_jobs(self.housekeeping, sleep)
+        self.federation.add_jobs(self.housekeeping, sleep)
         self.presence.add_jobs(self.housekeeping, sleep)
         self.readiness.add_jobs(self.housekeeping, sleep)
         self.lockouts.add_jobs(self.housekeeping)
@@ -471,7 +472,9 @@ async def _serve(stack: AsyncExitStack, listener: Listener, setting: str, addres
 
 
 async def _serve_control(stack: AsyncExitStack, relay: Relay) -> None:
-    app = control_app(relay.administration, relay.diagnosis, trust_orders(relay.trust_acts))
+    app = control_app(
+        relay.administration, relay.diagnosis, trust_orders(relay.trust_acts), key_orders(relay.federation.key_acts)
+    )
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

@@ -13,8 +13,10 @@
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
 """
 
+from gateway.federation.keys import Ring
+from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
-from gateway.federation.provider import Federation
+from gateway.federation.provider import Federation, key_context
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import (
     Trust,
@@ -32,7 +34,10 @@ from gateway.federation.trusts import (
 __all__ = [
     "Federation",
     "FederationSettings",
+    "KeyActs",
     "PresetUnfit",
+    "Ring",
+    "RingView",
     "Trust",
     "TrustActs",
     "TrustChangeView",
@@ -41,6 +46,8 @@ __all__ = [
     "TrustView",
     "fill_paste",
     "fill_preset",
+    "key_context",
+    "key_orders",
     "make_secret",
     "preset_names",
     "read_preset",

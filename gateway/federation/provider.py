@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.keys import SigningKeys
+from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.oidc import OpenIdProvider
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
-from gateway.housekeeping import Sleep
+from gateway.housekeeping import Housekeeping, Sleep
 from gateway.signin import Seal, SignInPages
 from gateway.store import Store
 
@@ -42,11 +43,17 @@ class Federation:
         self._settings, self._store, self._clock, self._secret = settings, store, clock, subject_secret(secret)
         self.issuer = public_url.rstrip("/")
         self.trusts = trusts
-        host = urlsplit(public_url).hostname or ""
-        self.keys = SigningKeys(store, settings.keys, host=host, clock=clock, sleep=sleep)
+        context = key_context(settings, store, public_url, clock)
+        self.keys = SigningKeys(store, settings.keys, host=context.host, clock=clock, sleep=sleep)
+        self.rollovers = Rollovers(context, sleep=sleep)
+        self.key_acts = KeyActs(context)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.parties = Parties(self.trusts, store.trusts)
+
+    def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
+        """Replace signing keys where it is due."""
+        self.rollovers.add_jobs(housekeeping, sleep)
 
     async def load(self) -> None:
         """Read the trusts, and with the first of them make the signing keys. Raises StoreError, NoSigningKey."""
@@ -81,6 +88,12 @@ class Federation:
         saml = SamlProvider(context, signin, self.transactions)
         saml.add_routes(app)
         Continuation(self.transactions, signin, {"oidc": oidc.resume, "saml": saml.resume}).add_routes(app)
+
+
+def key_context(settings: FederationSettings, store: Store, public_url: str, clock: Callable[[], float]) -> RingContext:
+    """What replacing signing keys needs. clock: Unix seconds."""
+    trusts, host = TrustRegistry(store.trusts), urlsplit(public_url).hostname or ""
+    return RingContext(store=store, settings=settings.keys, trusts=trusts, host=host, clock=clock)
 
 
 def subject_secret(secret: bytes) -> bytes:

@@ -61,7 +61,7 @@ from gateway.relay.credentials import (
     SignInMetrics,
     Verdict,
 )
-from gateway.relay.errors import ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.relay.errors import ActRefused, ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.relay.lookups import LookedUp, LookUpMetrics, LookUps, PersonQuestion, PersonState, RelayLookUps
 from gateway.relay.refusals import RefusalGauges, Refusals
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, header_text, identify_requests, read_body
@@ -76,6 +76,7 @@ __all__ = [
     "CORRELATION_ID",
     "REFUSED",
     "SOCKET_NAME",
+    "ActRefused",
     "ActUnavailable",
     "Administration",
     "Admission",

@@ -20,6 +20,7 @@ _PARTS = {
     "agent": ("isthmus.cli.agent", "The agent (on premises): set up, enrol, run, check."),
     "relay": ("isthmus.cli.relay", "The relay (in the cloud): set up, run, administer."),
     "adfs": ("isthmus.cli.adfs", "AD FS farms: certificates, servers, the trust with Entra ID."),
+    "certs": ("isthmus.cli.certs", "The relay's signing keys: list, replace, roll back."),
     "config": ("isthmus.cli.configuration", "Settings files: print an example, check one."),
     "completion": ("isthmus.cli.completion", "Print the completion script for a shell."),
 }

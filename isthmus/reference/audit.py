@@ -52,6 +52,11 @@ MEANINGS = {
     "trust.disabled": "The file of a trust was removed from `trusts_dir`: nobody signs in to that application"
     " until the file is back.",
     "trust.removed": "An administrator removed a trust; nobody signs in to that application any more.",
+    "signing_key.made": "A key that signs tokens or SAML messages was made; the subject is its id, `ring`, `algorithm` and"
+    " `state` say which one. By `relay` where it was due, by `admin:…` where it was ordered.",
+    "signing_key.changed": "A signing key came into another `state` (`published`, `active`, `retiring`), or an application"
+    " was said to know it (`acknowledged`).",
+    "signing_key.deleted": "A signing key was deleted; nothing that it has signed is accepted any more.",
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"
     " and where it ends now.",
@@ -81,6 +86,8 @@ _PACKAGES = (
     "gateway.federation.oidc",
     "gateway.federation.oidc.endpoints",
     "gateway.federation.oidc.grant_types",
+    "gateway.federation.keys",
+    "gateway.federation.keys.rollover",
     "gateway.federation.trusts",
     "gateway.signin",
     "gateway.store",

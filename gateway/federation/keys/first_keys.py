@@ -73,5 +73,5 @@ async def _make(store: Store, settings: KeySettings, lease: DutyLease, host: str
         unit.put_signing_key(record)
         detail = {"ring": ring, "algorithm": algorithm, "why": "the first key"}
         unit.record(AuditEvent(time=now, kind="signing_key.made", actor="relay", subject=record.id, detail=detail))
-        log.info("signing_key.made", key=record.id, ring=ring, algorithm=algorithm)
+        log.info("signing_key.made", key_id=record.id, ring=ring, algorithm=algorithm)
     await unit.commit()

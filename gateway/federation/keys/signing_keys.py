@@ -99,5 +99,5 @@ def _read(records: Sequence[SigningKeyRecord], known: dict[str, SigningKey]) -> 
         try:
             keys.append(read_key(record))
         except SigningKeyDamaged as error:
-            log.error("signing_key.damaged", key=record.id, ring=record.ring, error=str(error))  # noqa: TRY400 - it says all
+            log.error("signing_key.damaged", key_id=record.id, ring=record.ring, error=str(error))  # noqa: TRY400 - it says all
     return keys

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class Trusts(Protocol):
     """Of the trust registry what a rollover needs."""
 
-    async def load(self) -> None:
+    async def load(self) -> object:
         """Read what has changed. Raises StoreError."""
         ...
 
@@ -104,17 +104,18 @@ async def write_changes(
         unit.record(_deleted(known[key], now, by))
     await unit.commit()
     for record in changes.put:
-        log.info("signing_key.changed", key=record.id, ring=record.ring, state=record.state, since=record.since)
+        log.info("signing_key.changed", key_id=record.id, ring=record.ring, state=record.state, since=record.since)
     for key in changes.forget:
-        log.info("signing_key.deleted", key=key, ring=observed.ring)
+        log.info("signing_key.deleted", key_id=key, ring=observed.ring)
 
 
 def _event(record: SigningKeyRecord, before: SigningKeyRecord | None, now: float, by: str) -> AuditEvent:
     detail: dict[str, str] = {"ring": record.ring, "algorithm": record.algorithm, "state": record.state}
     if before is not None and before.waiting_for - record.waiting_for:
         detail["acknowledged"] = ", ".join(sorted(before.waiting_for - record.waiting_for))
-    kind = "signing_key.made" if before is None else "signing_key.changed"
-    return AuditEvent(time=now, kind=kind, actor=by, subject=record.id, detail=detail)
+    if before is None:
+        return AuditEvent(time=now, kind="signing_key.made", actor=by, subject=record.id, detail=detail)
+    return AuditEvent(time=now, kind="signing_key.changed", actor=by, subject=record.id, detail=detail)
 
 
 def _deleted(record: SigningKeyRecord, now: float, by: str) -> AuditEvent:

@@ -306,6 +306,8 @@ class RunClock:
 
 def due(ring: ObservedRing, now: float) -> str:
     """Why the keys of a ring are to be replaced now; empty where they are not. Pure."""
+    if not ring.records:
+        return ""  # the first keys are made when the first application needs them
     reasons = []
     for algorithm in ALGORITHMS[ring.ring]:  # all of them: one that contradicts itself is an error whatever the others say
         keys = [policy_record(ring, record) for record in ring.records if record.algorithm == algorithm]

@@ -1,0 +1,92 @@
+"""Orders about signing keys: over the control socket, or on the store where no relay runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Literal, TypeVar
+
+from certs import CertsError
+from foundation.procedures import ProcedureError, plan_text
+from gateway.federation.keys.model import Ring
+from gateway.federation.keys.rollover.executor import RingContext
+from gateway.federation.keys.rollover.rollovers import RingView, Rollovers
+from gateway.relay import ActRefused, Order, OrderHandler, order_handler
+
+T = TypeVar("T")
+
+
+class ReplaceKeysOf(Order):
+    """emergency: now, without waiting for applications."""
+
+    ring: Ring
+    emergency: bool = False
+
+
+class RollBackKeysOf(Order):
+    """to: `published` or `start`."""
+
+    ring: Ring
+    to: Literal["published", "start"]
+
+
+class AcknowledgeKeysOf(Order):
+    """trust: its id."""
+
+    ring: Ring
+    trust: str
+
+
+class KeyActs:
+    """What an administrator can do about signing keys. Every act raises ActRefused or StoreError."""
+
+    def __init__(self, context: RingContext) -> None:
+        self._context = context
+
+    async def rings(self) -> list[RingView]:
+        """Every ring, its keys, and what waits for whom."""
+        return await _refusable(self._by("relay").rings())
+
+    async def plan(self, ring: Ring, *, emergency: bool = False) -> str:
+        """What a replacement would do, in words."""
+        return plan_text(await _refusable(self._by("relay").plan(ring, emergency_=emergency)))
+
+    async def replace(self, ring: Ring, actor: str, *, emergency: bool = False) -> RingView:
+        """Start a replacement; the relay continues it."""
+        return await _refusable(self._by(actor).start(ring, emergency_=emergency))
+
+    async def roll_back(self, ring: Ring, to: str, actor: str) -> RingView:
+        """Undo the one that is in progress."""
+        return await _refusable(self._by(actor).roll_back(ring, to))
+
+    async def acknowledge(self, ring: Ring, trust: str, actor: str) -> RingView:
+        """An application knows the new keys."""
+        return await _refusable(self._by(actor).acknowledge(ring, trust))
+
+    def _by(self, actor: str) -> Rollovers:
+        return Rollovers(self._context, by=actor)
+
+
+async def _refusable(act: Awaitable[T]) -> T:
+    try:
+        return await act
+    except (ProcedureError, CertsError) as error:
+        raise ActRefused(str(error)) from error
+
+
+def key_orders(acts: KeyActs) -> Mapping[str, OrderHandler]:
+    """The acts by name, as `control_app` takes them."""
+    return {
+        "signing_keys": order_handler(Order, lambda _order, _actor: acts.rings()),
+        "plan_signing_keys": order_handler(
+            ReplaceKeysOf, lambda order, _actor: acts.plan(order.ring, emergency=order.emergency)
+        ),
+        "replace_signing_keys": order_handler(
+            ReplaceKeysOf, lambda order, actor: acts.replace(order.ring, actor, emergency=order.emergency)
+        ),
+        "roll_back_signing_keys": order_handler(
+            RollBackKeysOf, lambda order, actor: acts.roll_back(order.ring, order.to, actor)
+        ),
+        "acknowledge_signing_keys": order_handler(
+            AcknowledgeKeysOf, lambda order, actor: acts.acknowledge(order.ring, order.trust, actor)
+        ),
+    }

@@ -1,0 +1,180 @@
+"""`isthmus certs`: the keys that sign tokens and SAML messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast, get_args
+
+import click
+
+from foundation.times import minute
+from gateway.federation import Ring, RingView
+from isthmus import logging
+from isthmus.cli.admin import reported
+from isthmus.cli.flow import Manner, confirm, yes_option
+from isthmus.cli.output import emit_json, json_option, run_async, wrapped
+from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.tables import table, wide_option
+
+ring_argument = click.argument("ring", type=click.Choice(get_args(Ring)))
+trust_option = click.option("--trust", required=True, help="Id of the application's trust.")
+
+
+@click.group("certs")
+def command() -> None:
+    """The keys that sign tokens and SAML messages.
+
+    Keys are in three rings: oidc (tokens), saml (messages and metadata) and decrypting (what applications encrypt for the
+    relay). The relay replaces them in time by itself: a new key is published, signs once every application has had the time
+    to learn of it, and the old one is deleted later.
+    """
+    logging.set_up("warning")  # what is done is said by the command; only what is wrong is logged beside it
+
+
+@command.command("list")
+@relay_config
+@wide_option
+@json_option
+def list_keys(config: Path, as_json: bool) -> None:
+    """List the keys, what a replacement is waiting for, and which applications have not acknowledged a key.
+
+    \b
+    Example:
+      isthmus certs list --json | jq -r '.[].keys[] | .id + " " + .state'
+    """
+    views = run_async(reported(open_administrator(config).signing_keys()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [
+        [view.ring, key.algorithm, key.state, minute(key.since), minute(key.not_after), ", ".join(key.waiting_for), key.id]
+        for view in views
+        for key in view.keys
+    ]
+    empty = "There are no keys yet: they are created with the first application."
+    headings = ["ring", "algorithm", "state", "since", "ends", "waits for", "key"]
+    table(headings, rows, empty, drop=("since", "key"))
+    for view in views:
+        _show_progress(view)
+
+
+@command.command()
+@relay_config
+@ring_argument
+@click.option("--emergency", is_flag=True, help="Show what `emergency` would do.")
+@json_option
+def plan(config: Path, ring: str, emergency: bool, as_json: bool) -> None:
+    """Show every step of a replacement of a ring's keys, without changing anything.
+
+    \b
+    Examples:
+      isthmus certs plan saml
+      isthmus certs plan oidc --emergency
+    """
+    text = run_async(reported(open_administrator(config).plan_signing_keys(cast(Ring, ring), emergency=emergency)))
+    if as_json:
+        emit_json({"ring": ring, "plan": text})
+    else:
+        _show_plan(text)
+
+
+@command.command()
+@relay_config
+@ring_argument
+@yes_option
+@json_option
+def rollover(config: Path, ring: str, yes: bool, as_json: bool) -> None:
+    """Replace the keys of a ring now instead of shortly before they end. Applications get the usual time.
+
+    \b
+    Example:
+      isthmus certs rollover saml
+    """
+    _replace(config, ring, Manner(yes=yes, as_json=as_json), emergency=False)
+
+
+@command.command()
+@relay_config
+@ring_argument
+@yes_option
+@json_option
+def emergency(config: Path, ring: str, yes: bool, as_json: bool) -> None:
+    """Replace the keys of a ring within minutes, because somebody else may know them. There is no way back.
+
+    Applications are not waited for: those that do not read the keys by themselves sign nobody in until their new
+    certificate is installed. The plan names them.
+
+    \b
+    Example:
+      isthmus certs emergency oidc
+    """
+    _replace(config, ring, Manner(yes=yes, as_json=as_json), emergency=True)
+
+
+@command.command()
+@relay_config
+@ring_argument
+@click.option(
+    "--to",
+    type=click.Choice(["published", "start"]),
+    default="published",
+    show_default=True,
+    help="published: the old keys sign again, the new ones get the same time once more. start: the new keys are deleted.",
+)
+@json_option
+def rollback(config: Path, ring: str, to: str, as_json: bool) -> None:
+    """Sign with the old keys of a ring again, for example because an application rejects the new ones.
+
+    \b
+    Example:
+      isthmus certs rollback saml --to start
+    """
+    _show(run_async(reported(open_administrator(config).roll_back_signing_keys(cast(Ring, ring), to))), as_json=as_json)
+
+
+@command.command()
+@relay_config
+@ring_argument
+@trust_option
+@json_option
+def acknowledge(config: Path, ring: str, trust: str, as_json: bool) -> None:
+    """Say that the new key of a ring is installed at an application that does not read it by itself.
+
+    \b
+    Example:
+      isthmus certs acknowledge saml --trust payroll
+    """
+    _show(run_async(reported(open_administrator(config).acknowledge_signing_keys(cast(Ring, ring), trust))), as_json=as_json)
+
+
+def _replace(config: Path, name: str, manner: Manner, *, emergency: bool) -> None:
+    ring, administrator = cast(Ring, name), open_administrator(config)
+    if manner.shows_plan and not manner.as_json:
+        _show_plan(run_async(reported(administrator.plan_signing_keys(ring, emergency=emergency))))
+    confirm(f"Type {ring} to replace its keys", ring, manner)
+    view = run_async(reported(administrator.replace_signing_keys(ring, emergency=emergency)))
+    _show(view, as_json=manner.as_json)
+
+
+def _show(view: RingView, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(view)
+        return
+    rows = [[key.algorithm, key.state, minute(key.not_after), ", ".join(key.waiting_for), key.id] for key in view.keys]
+    table(["algorithm", "state", "ends", "waits for", "key"], rows, "", drop=("key",))
+    _show_progress(view)
+
+
+def _show_plan(text: str) -> None:
+    for line in text.splitlines():
+        click.echo(wrapped(line, "       "))
+
+
+def _show_progress(view: RingView) -> None:
+    if view.rollover is None:
+        return
+    if view.rollover.problem:
+        click.echo(f"\n{view.ring}: stopped: {view.rollover.problem}")
+    if view.rollover.standing:
+        click.echo(f"\n{view.ring}, since {minute(view.rollover.started)} by {view.rollover.by}:")
+        click.echo(wrapped(view.rollover.standing, "  ") if "\n" not in view.rollover.standing else view.rollover.standing)
