@@ -15,6 +15,7 @@ from gateway.app import ServerError, ServerSettings, serving
 from gateway.relay import SOCKET_NAME, ActUnavailable, Administration, NotPermitted, RelayUnresponsive, bind_control_socket
 from gateway.relay.errors import ActRefused, AuditReplaced, UnknownAgent
 from gateway.store import AuditBroken, StoreUnavailable
+from tests.gateway.federation.trusts.samples import OIDC
 from tests.support.relay_and_agent import server_settings
 
 
@@ -152,3 +153,21 @@ async def test_a_trail_that_was_changed_is_told_before_any_head(admin: Administr
     connection.close()
     with pytest.raises(AuditBroken, match="entry 1-1"):
         await admin.verify_audit(noted=(7, 1, "00"))
+
+
+async def test_trusts_are_changed_by_the_running_relay(admin: Administrator, settings: ServerSettings) -> None:
+    """In force there when the act is done; a refusal is in the same words; a large document is no too large order."""
+    comment = '# "' + "\\" * 200_000 + "\n"
+    async with serving(settings) as relay:
+        put = await admin.put_trust(OIDC + comment, "wiki.toml", 0)
+        assert (admin.reached_relay, put.action) == (True, "add")
+        assert relay.trusts.get("wiki") is not None
+        assert [view.id for view in await admin.trusts()] == ["wiki"]
+        assert (await admin.plan_trust(OIDC, "wiki.toml")).action == "change"
+        assert (await admin.trust("wiki")).document == OIDC + comment
+        with pytest.raises(ActRefused, match=r"wiki\.toml cannot be used"):
+            await admin.put_trust("nothing", "wiki.toml", 1)
+        await admin.remove_trust("wiki")
+        assert relay.trusts.get("wiki") is None
+    (entry, _) = await admin.audit(limit=2)
+    assert (entry.kind, entry.actor) == ("trust.removed", f"admin:{this_actor()}")
