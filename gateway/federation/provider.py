@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.federation.applications import WaitingApplications
-from gateway.federation.keys import SigningKeys
+from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.oidc import OpenIdProvider
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
@@ -24,6 +25,8 @@ from gateway.federation.trusts import TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.signin import Seal, SignInPages
 from gateway.store import Store
+
+log = structlog.get_logger()
 
 
 class Federation:
@@ -56,11 +59,18 @@ class Federation:
         self.rollovers.add_jobs(housekeeping, sleep)
 
     async def load(self) -> None:
-        """Read the trusts, and with the first of them make the signing keys. Raises StoreError, NoSigningKey."""
+        """Read the trusts, and with the first of them make the signing keys. Raises StoreError.
+
+        Without a key people sign in here all the same; applications get an error until another node has made it.
+        """
         await self.trusts.load()
         await self.parties.load()
-        if self.trusts.all():
+        if not self.trusts.all():
+            return
+        try:
             await self.keys.begin()
+        except NoSigningKey as error:
+            log.error("federation.key_missing", error=str(error))  # noqa: TRY400 - it says all
 
     def add_routes(self, app: web.Application, signin: SignInPages) -> None:
         """What applications and their people reach. signin: where people sign in."""

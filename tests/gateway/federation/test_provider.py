@@ -1,0 +1,44 @@
+"""Federation, put together: keys come with the first trust, and their lack keeps nobody from starting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from structlog.typing import EventDict
+
+from gateway.federation.keys import NoSigningKey
+from gateway.federation.provider import subject_secret
+from tests.gateway.federation.oidc.stand import APP, oidc_stand
+from tests.support.relay_and_agent import relay
+
+
+async def test_a_relay_without_trusts_makes_no_keys(tmp_path: Path) -> None:
+    """And shows an empty key set."""
+    async with relay(tmp_path) as running:
+        assert running.federation.keys.jwks() == {"keys": []}
+        assert await running.store.signing_keys.all() == []
+
+
+async def test_without_a_key_the_relay_serves_and_the_application_gets_an_error(
+    tmp_path: Path, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another node makes them, and has died meanwhile."""
+    async with oidc_stand(tmp_path, replace(APP, enabled=False)) as stand:
+
+        async def lost() -> None:
+            raise NoSigningKey("oidc", "ES256")
+
+        monkeypatch.setattr(stand.relay.federation.keys, "begin", lost)
+        await stand.trust(APP)
+        assert "federation.key_missing" in {line["event"] for line in logs}
+        arrival = await stand.signed_in(stand.browser())
+        status, body = await stand.redeem(arrival.code)
+        assert (status, body["error"]) == (500, "server_error")
+
+
+def test_subjects_have_a_key_of_their_own() -> None:
+    """Derived, the same each time, and of another secret another one."""
+    assert subject_secret(b"a" * 32) == subject_secret(b"a" * 32)
+    assert len({subject_secret(b"a" * 32), subject_secret(b"b" * 32), b"a" * 32}) == 3
