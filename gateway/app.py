@@ -234,7 +234,7 @@ class Relay:
         settings = self.settings.signin
         form_token = self._form_token = FormToken(CookieSigner(self.store.keyring, "forms"))
         self.api = Api(settings, self.authenticator, self.store.api_keys, clock)
-        self.sessions = Sessions(settings, self.store.sessions, clock)
+        self.sessions = Sessions(settings, self.store.sessions, clock, self.federation.participants)
         self._rendering = Pages(settings, form_token)
         self._device = DeviceCookie(CookieSigner(self.store.keyring, "devices"), settings.device_lifetime, clock)
         self.pages = SignInPages(

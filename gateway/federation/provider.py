@@ -18,6 +18,7 @@ from gateway.federation.applications import WaitingApplications
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.oidc import OpenIdProvider
+from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
@@ -53,6 +54,8 @@ class Federation:
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.parties = Parties(self.trusts, store.trusts)
+        self._channels: dict[str, LogoutChannel] = {}
+        self.participants = Participants(store.participants, store.grants, trusts, self._channels, clock)
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
         """Replace signing keys where it is due."""
@@ -95,7 +98,7 @@ class Federation:
             secret=self._secret,
             clock=self._clock,
         )
-        saml = SamlProvider(context, signin, self.transactions)
+        saml = SamlProvider(context, signin, self.transactions, self.participants)
         saml.add_routes(app)
         Continuation(self.transactions, signin, {"oidc": oidc.resume, "saml": saml.resume}).add_routes(app)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.federation.participants import Participants
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.endpoints.metadata import MetadataEndpoint
 from gateway.federation.saml.endpoints.sign_on import SignOnEndpoint
@@ -14,8 +15,10 @@ from gateway.signin import Session, SignInPages
 class SamlProvider:
     """signin: where people sign in."""
 
-    def __init__(self, context: SamlContext, signin: SignInPages, transactions: Transactions) -> None:
-        self._sign_on = SignOnEndpoint(context, signin, transactions)
+    def __init__(
+        self, context: SamlContext, signin: SignInPages, transactions: Transactions, participants: Participants
+    ) -> None:
+        self._sign_on = SignOnEndpoint(context, signin, transactions, participants)
         self._metadata = MetadataEndpoint(context)
 
     def add_routes(self, app: web.Application) -> None:

@@ -20,6 +20,7 @@ from certs import CertsError
 from foundation.saml import SamlError, posted
 from gateway.federation.claims import subject_of
 from gateway.federation.keys import SigningKeyError
+from gateway.federation.participants import Participants
 from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
@@ -31,7 +32,6 @@ from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import AssertionConsumer, check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Application, Message, Session, SignInPages
-from gateway.store import ParticipantRecord
 
 log = structlog.get_logger()
 
@@ -72,8 +72,11 @@ _pending = msgspec.msgpack.Decoder(PendingSignOn)
 class SignOnEndpoint:
     """See above."""
 
-    def __init__(self, context: SamlContext, signin: SignInPages, transactions: Transactions) -> None:
+    def __init__(
+        self, context: SamlContext, signin: SignInPages, transactions: Transactions, participants: Participants
+    ) -> None:
         self._context, self._signin, self._transactions = context, signin, transactions
+        self._participants = participants
         self._responses = Responses(context)
 
     def add_routes(self, app: web.Application) -> None:
@@ -212,15 +215,7 @@ class SignOnEndpoint:
             name_qualifier=name.name_qualifier,
             sp_name_qualifier=name.sp_name_qualifier,
         )
-        record = ParticipantRecord(
-            session=session.key,
-            trust=party.trust.id,
-            index=told.session_index,
-            details=_encode(details),
-            since=self._context.clock(),
-            expires_at=told.expires_at,
-        )
-        await self._context.store.participants.add(record)
+        await self._participants.joined(session, party.trust, _encode(details), subject=name.value)
 
     def _post(self, request: web.Request, url: str, document: bytes, relay_state: str) -> web.Response:
         fields = {"SAMLResponse": posted(document)}

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.keys import KeySettings, SigningKeys
+from gateway.federation.participants import Participants
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import LifetimeSettings
 from gateway.federation.transactions import Continuation, Transactions
@@ -57,7 +58,8 @@ class Provider:
             secret=b"s" * 32,
             clock=self.clock,
         )
-        provider = SamlProvider(context, pages, self.transactions)
+        participants = Participants(self.store.participants, self.store.grants, self.trusts, {}, self.clock)
+        provider = SamlProvider(context, pages, self.transactions, participants)
         provider.add_routes(app)
         Continuation(self.transactions, pages, {"saml": provider.resume}).add_routes(app)
 
