@@ -4,7 +4,7 @@
                                                         (of two who end a session, one gets them)
 
 A session is named by `Session.key`, which stays when the person proves themselves again; applications know it by an index of
-their own. A channel that tells by the browser (redirects) is the protocol's own matter: it takes the participants itself.
+their own. Where the person's browser is at hand, those that only it can reach are told by it afterwards (`BrowserChannel`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 
 from gateway.federation.applications import TrustsById
 from gateway.federation.trusts import Trust
-from gateway.signin import Departure, DepartureOutcome, Session
+from gateway.signin import Departure, DepartureOutcome, Farewell, Session
 from gateway.store import GrantStore, ParticipantRecord, ParticipantStore
 
 log = structlog.get_logger()
@@ -45,6 +45,23 @@ class Participant:
     trust: Trust
 
 
+class BrowserChannel(Protocol):
+    """How a protocol tells applications by the person's browser, one after the other."""
+
+    def needs(self, participant: Participant) -> bool:
+        """Whether this application wants to be told so."""
+        ...
+
+    async def begin(
+        self, participants: Sequence[Participant], departures: Sequence[Departure], *, return_to: str, application: str
+    ) -> str:
+        """Path of ours from which the browser tells them. departures: what came of others, for the page at the end.
+
+        return_to: checked address to which the person is sent then, of the `application` with that name. Raises StoreError.
+        """
+        ...
+
+
 class Participants:
     """Implements `gateway.signin.SessionDependents`. channels: by protocol. clock: Unix seconds."""
 
@@ -56,10 +73,11 @@ class Participants:
         channels: Mapping[str, LogoutChannel],
         clock: Callable[[], float],
         *,
+        browser: BrowserChannel | None = None,
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self._store, self._grants, self._trusts, self._channels = store, grants, trusts, channels
-        self._clock, self._time_limit = clock, time_limit
+        self._clock, self._browser, self._time_limit = clock, browser, time_limit
 
     async def joined(self, session: Session, trust: Trust, details: bytes, *, subject: str = "", until: float = 0.0) -> str:
         """An application was signed in to; what it calls the session. Again replaces what was known of it.
@@ -93,6 +111,31 @@ class Participants:
         """See `SessionDependents`."""
         taken = [participant for session in sessions for participant in await self.take(session.key)]
         return await self.tell(taken)
+
+    async def end_here(self, session: Session) -> Farewell:
+        """See `SessionDependents`."""
+        return await self.leave(await self.take(session.key))
+
+    async def leave(
+        self, participants: Sequence[Participant], *, but: str = "", return_to: str = "", application: str = ""
+    ) -> Farewell:
+        """Tell them, where the person's browser is at hand. but: see `tell`; return_to, application: see `BrowserChannel`.
+
+        Those two count only where the browser is needed. Raises StoreError.
+        """
+        direct, by_browser = self.by_way([participant for participant in participants if participant.trust.id != but])
+        departures = await self.tell(direct)
+        if not by_browser or self._browser is None:
+            return Farewell(departures=tuple(departures))
+        further = await self._browser.begin(by_browser, departures, return_to=return_to, application=application)
+        return Farewell(departures=tuple(departures), further=further)
+
+    def by_way(self, participants: Sequence[Participant]) -> tuple[list[Participant], list[Participant]]:
+        """Those that are told from here, and those that a browser tells."""
+        by_browser = [
+            participant for participant in participants if self._browser is not None and self._browser.needs(participant)
+        ]
+        return [participant for participant in participants if participant not in by_browser], by_browser
 
     async def tell(self, participants: Sequence[Participant], *, but: str = "") -> list[Departure]:
         """Tell them, in parallel, each within its time. but: id of the trust that asked for it, and knows already."""

@@ -10,7 +10,7 @@ from gateway.signin.applications import Application, Applications
 from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
-from gateway.signin.departures import Departure, DepartureOutcome, SessionDependents
+from gateway.signin.departures import Departure, DepartureOutcome, Farewell, SessionDependents
 from gateway.signin.errors import BadBranding
 from gateway.signin.messages import Message, message_of, rejection
 from gateway.signin.pages import Pages, check_pages
@@ -34,6 +34,7 @@ __all__ = [
     "Departure",
     "DepartureOutcome",
     "DeviceCookie",
+    "Farewell",
     "FormToken",
     "Message",
     "Pages",

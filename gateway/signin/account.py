@@ -150,8 +150,10 @@ class AccountPages:
         """End this session."""
         await read_form(request, self._form_token, self._origin)
         response = self._pages.redirect(SIGNED_OUT)
-        departures = await self._sessions.end(request, response)
-        self._steps.put_notice(request, response, SIGNED_OUT, Message.SIGNED_OUT, departures=departures)
+        farewell = await self._sessions.end(request, response)
+        if farewell.further:
+            response.headers["Location"] = farewell.further
+        self._steps.put_notice(request, response, SIGNED_OUT, Message.SIGNED_OUT, departures=farewell.departures)
         return response
 
     async def show_signed_out(self, request: web.Request) -> web.Response:

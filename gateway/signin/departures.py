@@ -22,6 +22,16 @@ class Departure:
     outcome: DepartureOutcome
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Farewell:
+    """What came of the applications of a session that its own browser ended."""
+
+    departures: tuple[Departure, ...] = ()
+    """Of those that were told without the browser."""
+    further: str = ""
+    """Path of ours, from which the browser tells the others, one after the other; empty: there are none."""
+
+
 class SessionDependents(Protocol):
     """Everything that hangs on sessions."""
 
@@ -31,6 +41,10 @@ class SessionDependents(Protocol):
 
     async def end(self, sessions: Sequence[Session]) -> list[Departure]:
         """These sessions have ended: end what hangs on them, and tell applications, within seconds. Raises StoreError."""
+        ...
+
+    async def end_here(self, session: Session) -> Farewell:
+        """The same for the session of the browser that asks: it can be sent to applications. Raises StoreError."""
         ...
 
 
@@ -44,3 +58,7 @@ class NoDependents:
     async def end(self, sessions: Sequence[Session]) -> list[Departure]:
         """See `SessionDependents`."""
         return []
+
+    async def end_here(self, session: Session) -> Farewell:
+        """See `SessionDependents`."""
+        return Farewell()

@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.protocol import AccountId, Identity, NewPasswordRules
 from gateway.relay import Verdict, header_text
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
-from gateway.signin.departures import Departure, NoDependents, SessionDependents
+from gateway.signin.departures import Departure, Farewell, NoDependents, SessionDependents
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
 
@@ -202,11 +202,17 @@ class Sessions:
         """Seconds until the minimum age of the password lets the person change it; 0 where it does, as far as is known."""
         return max(0.0, session.may_change_at - self._clock())
 
-    async def end(self, request: web.Request, response: web.StreamResponse) -> list[Departure]:
+    async def end(self, request: web.Request, response: web.StreamResponse) -> Farewell:
         """Sign out, here and in the store; what came of each application that was signed in to."""
         session = await self._take(request)
         delete_cookie(response, SESSION)
-        return await self._dependents.end([session]) if session is not None else []
+        return await self._dependents.end_here(session) if session is not None else Farewell()
+
+    async def forget(self, account: AccountId, key: bytes) -> None:
+        """End the session with this `Session.key`. What hangs on it is for the caller to end."""
+        for session in await self.of_account(account):
+            if session.key == key:
+                await self._store.delete(session.record.digest)
 
     async def others(self, session: Session) -> list[Session]:
         """All live sessions of the person, this one included, newest first."""

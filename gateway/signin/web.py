@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from foundation.listener import Handler
+from gateway.protocol import AccountId
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Authenticator, Verdict
 from gateway.signin.account import AccountPages
 from gateway.signin.application_pages import ApplicationPages
@@ -97,6 +98,13 @@ class SignInPages:
     async def session_of(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser."""
         return await self._sessions.find(request)
+
+    async def forget_session(self, account: AccountId, key: bytes) -> None:
+        """End the session with this `Session.key`, in whichever browser it is. What hangs on it is for the caller to end.
+
+        Raises StoreError.
+        """
+        await self._sessions.forget(account, key)
 
     def redirect_to_signin(self, return_to: str) -> web.Response:
         """Have the person sign in and come back to a path of ours."""

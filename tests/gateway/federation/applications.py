@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
 from gateway.federation.applications import WaitingApplications
-from gateway.federation.participants import LogoutChannel, Participants
+from gateway.federation.participants import BrowserChannel, LogoutChannel, Participant, Participants
 from gateway.federation.transactions import Continuation, Transaction, Transactions
 from gateway.federation.trusts import Trust
 from gateway.signin import (
     Applications,
+    Departure,
     DepartureOutcome,
     Seal,
     Session,
@@ -47,6 +48,7 @@ class Wiki:
         """Whether it never answers who tells it."""
         self.post = False
         """Whether it is answered with a form."""
+        self.browser: BrowserChannel | None = None
         self.url = ""
         """Where it is; empty: the relay answers in its place."""
 
@@ -60,8 +62,21 @@ class Wiki:
 
     def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents:
         channels: dict[str, LogoutChannel] = {"oidc": self}
-        self.participants = Participants(store.participants, store.grants, self, channels, clock, time_limit=0.05)
+        self.participants = Participants(
+            store.participants, store.grants, self, channels, clock, browser=self, time_limit=0.05
+        )
         return self.participants
+
+    def needs(self, participant: Participant) -> bool:
+        """As a `BrowserChannel`."""
+        return self.browser is not None and self.browser.needs(participant)
+
+    async def begin(
+        self, participants: Sequence[Participant], departures: Sequence[Departure], *, return_to: str, application: str
+    ) -> str:
+        """See `needs`."""
+        assert self.browser is not None
+        return await self.browser.begin(participants, departures, return_to=return_to, application=application)
 
     async def tell(self, record: ParticipantRecord, trust: Trust) -> DepartureOutcome:
         """As a `LogoutChannel`."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.federation.participants import Participant
 from gateway.federation.trusts import Trust
 from gateway.protocol import AccountId, Outcome
 from gateway.relay import Verdict
-from gateway.signin import Departure
+from gateway.signin import Departure, Farewell
 from gateway.store import GrantRecord
 from tests.gateway.federation.applications import OLD, SHOP, Wiki, session_of
 from tests.gateway.signin.site import ANNA, NEW, RIGHT, SESSION, STEP, Site, serve
@@ -83,6 +84,51 @@ async def test_an_application_that_is_not_reached_keeps_nobody_in(
     assert "close all browser windows" in shown.page
     assert SESSION not in site.cookies
     assert [(entry["trust"], entry["outcome"]) for entry in logs if entry["event"] == "logout.told"] == [("wiki", "failed")]
+
+
+class Redirects:
+    """A `BrowserChannel` for some of the applications."""
+
+    def __init__(self, *trusts: str) -> None:
+        self._trusts = trusts
+        self.begun: list[tuple[list[str], list[str], str]] = []
+
+    def needs(self, participant: Participant) -> bool:
+        return participant.trust.id in self._trusts
+
+    async def begin(
+        self, participants: Sequence[Participant], departures: Sequence[Departure], *, return_to: str, application: str
+    ) -> str:
+        ahead = [participant.trust.id for participant in participants]
+        self.begun.append((ahead, [departure.application for departure in departures], return_to))
+        return "/wiki/leave"
+
+
+async def test_the_browser_tells_those_that_only_it_reaches(site: Site, wiki: Wiki) -> None:
+    """Who signs out is sent there; where a session ends from elsewhere, there is no browser to send."""
+    wiki.browser = redirects = Redirects("old")
+    await join(site, wiki)
+    await wiki.participants.joined(await session_of(site), OLD, b"")
+    _, _, headers = await site.post("/signout")
+    assert (headers["Location"], redirects.begun) == ("/wiki/leave", [(["old"], ["Wiki & {more}"], "")])
+    await join(site, wiki)
+    session = await session_of(site)
+    await wiki.participants.joined(session, OLD, b"")
+    assert [departure.outcome for departure in await wiki.participants.end([session])] == ["no way", "told"]
+    assert len(redirects.begun) == 1
+
+
+async def test_an_application_that_asked_is_told_by_neither_way(site: Site, wiki: Wiki) -> None:
+    """And where the person goes on to is handed to whoever tells the others."""
+    wiki.browser = redirects = Redirects("old", "shop")
+    await join(site, wiki)
+    session = await session_of(site)
+    await wiki.participants.joined(session, OLD, b"")
+    await wiki.participants.joined(session, SHOP, b"")
+    taken = await wiki.participants.take(session.key)
+    farewell = await wiki.participants.leave(taken, but="old", return_to="https://old.example.com/bye", application="Old")
+    assert farewell == Farewell(departures=(Departure(application="Wiki & {more}", outcome="told"),), further="/wiki/leave")
+    assert redirects.begun == [(["shop"], ["Wiki & {more}"], "https://old.example.com/bye")]
 
 
 async def test_an_application_without_a_way_is_named(site: Site, wiki: Wiki) -> None:
