@@ -27,7 +27,8 @@ _KIND = "client assertion"
 class ClientAuthentication:
     """paths: of endpoints whose address may be an assertion's audience, beside the issuer (RFC 7523 section 3)."""
 
-    METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+    CONFIDENTIAL = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+    METHODS = (*CONFIDENTIAL, "none")
 
     def __init__(self, context: OidcContext, paths: tuple[str, ...]) -> None:
         self._context = context

@@ -6,6 +6,7 @@ OAuthError                      base: a code for the client, a detail for the lo
 ├── InvalidGrant                invalid_grant               RFC 6749 section 5.2
 ├── UnauthorizedClient          unauthorized_client         RFC 6749 section 4.1.2.1, 5.2
 ├── UnsupportedGrantType        unsupported_grant_type      RFC 6749 section 5.2
+├── UnsupportedTokenType        unsupported_token_type      RFC 7009 section 2.2.1
 ├── UnsupportedResponseType     unsupported_response_type   RFC 6749 section 4.1.2.1
 ├── InvalidScope                invalid_scope               RFC 6749 section 4.1.2.1, 5.2
 ├── InvalidTarget               invalid_target              RFC 8707 section 2
@@ -85,6 +86,13 @@ class UnsupportedGrantType(OAuthError):
 
     code = "unsupported_grant_type"
     description = "the grant type is not supported"
+
+
+class UnsupportedTokenType(OAuthError):
+    """A token of that kind cannot be revoked."""
+
+    code = "unsupported_token_type"
+    description = "tokens of this type cannot be revoked"
 
 
 class UnsupportedResponseType(OAuthError):

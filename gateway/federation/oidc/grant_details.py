@@ -51,6 +51,14 @@ def read_details(data: bytes) -> GrantDetails:
         raise InvalidGrant("what the store has of the grant cannot be read") from error
 
 
+def person_in(data: bytes) -> str:
+    """User name of whose grant it is, for the trail; empty where that cannot be read."""
+    try:
+        return read_details(data).identity.user_name
+    except InvalidGrant:
+        return ""
+
+
 def grant_id_of(code: str) -> str:
     """The id of the grant that a code becomes: whoever redeems the code a second time finds it, and nobody else."""
     return hmac.digest(code.encode("utf-8", "surrogatepass"), b"isthmus oidc grant", "sha256").hex()

@@ -14,9 +14,12 @@ from gateway.federation.oidc.cross_origin import CrossOrigin
 from gateway.federation.oidc.endpoints.authorization import AuthorizationEndpoint
 from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
 from gateway.federation.oidc.endpoints.discovery import DiscoveryEndpoint
+from gateway.federation.oidc.endpoints.introspection import INTROSPECT, IntrospectionEndpoint
+from gateway.federation.oidc.endpoints.revocation import REVOKE, RevocationEndpoint
 from gateway.federation.oidc.endpoints.token import TOKEN, TokenEndpoint
 from gateway.federation.oidc.endpoints.userinfo import UserinfoEndpoint
 from gateway.federation.oidc.grant_types.authorization_code import AuthorizationCodeGrant
+from gateway.federation.oidc.grant_types.client_credentials import ClientCredentialsGrant
 from gateway.federation.oidc.grant_types.refresh_token import RefreshTokenGrant
 from gateway.federation.oidc.issuance import TokenIssuance
 from gateway.federation.oidc.person_claims import PersonClaims
@@ -56,8 +59,12 @@ class OpenIdProvider:
             clock=clock,
         )
         issuance, cross_origin = TokenIssuance(context), CrossOrigin(trusts)
-        clients = ClientAuthentication(context, (TOKEN,))
-        grant_types = (AuthorizationCodeGrant(context, issuance), RefreshTokenGrant(context, issuance))
+        clients = ClientAuthentication(context, (TOKEN, INTROSPECT, REVOKE))
+        grant_types = (
+            AuthorizationCodeGrant(context, issuance),
+            RefreshTokenGrant(context, issuance),
+            ClientCredentialsGrant(context),
+        )
         consent = ConsentEndpoint(context, signin, transactions)
         self._authorization = AuthorizationEndpoint(context, signin, transactions, consent)
         endpoints: list[OidcEndpoint] = [
@@ -65,6 +72,8 @@ class OpenIdProvider:
             consent,
             TokenEndpoint(context, clients, grant_types, cross_origin),
             UserinfoEndpoint(context, cross_origin),
+            IntrospectionEndpoint(context, clients),
+            RevocationEndpoint(context, clients, cross_origin),
         ]
         self._endpoints = [*endpoints, DiscoveryEndpoint(context, endpoints, keys.settings.max_age)]
 

@@ -82,8 +82,13 @@ def check_pkce(request: AuthorizationRequest, client: OidcClient) -> None:
 
 
 def check_resource(request: AuthorizationRequest, client: OidcClient) -> None:
+    """See `check_resources`."""
+    check_resources(request.resource, client)
+
+
+def check_resources(resources: Sequence[str], client: OidcClient) -> None:
     """APIs that the trust allows (RFC 8707 section 2). Raises InvalidTarget."""
-    unknown = [resource for resource in request.resource if resource not in client.resources]
+    unknown = [resource for resource in resources if resource not in client.resources]
     if unknown:
         raise InvalidTarget(f"not one of the trust's resources: {unknown[0][:200]!r}")
 
