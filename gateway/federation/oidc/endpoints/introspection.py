@@ -1,6 +1,6 @@
 """Token introspection (RFC 7662): is this token good, and what is it for?
 
-Whoever may not know, and whoever asks about something that is no token, is told the same: `active` is false.
+Whoever may not know, and whoever asks about something else than a token, is told the same: `active` is false.
 """
 
 from __future__ import annotations

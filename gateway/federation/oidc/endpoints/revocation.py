@@ -1,7 +1,7 @@
 """Token revocation (RFC 7009): a client gives back what it was given.
 
-Either token ends the whole grant, the other one with it: nothing is left that the client meant to be gone. What is no
-token, or another client's, is answered as if it had been revoked (section 2.2), and nothing is told.
+Either token ends the whole grant, the other one with it: nothing is left that the client meant to be gone. Another client's
+token, or anything else, is answered as if it had been revoked (section 2.2), and nothing is told.
 """
 
 from __future__ import annotations
