@@ -44,6 +44,7 @@ MEANINGS = {
     "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`."
     " The actor is the trust.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
+    "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",
     "trust.added": "An administrator, or a trust file (`origin`), added the trust of an application that signs users in from"
