@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import os
@@ -14,12 +15,15 @@ import coverage
 import hypothesis
 import pytest
 import structlog
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from demo.postgres import ThrowawayPostgres
 from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
+from gateway.federation.keys import first_keys, material
 from gateway.relay.refusals import delay
 from tests.support.examples import LONG_EXAMPLES
+from tests.support.keys import first_key
 
 hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are noisy, coverage is slow
 hypothesis.settings.register_profile("long", deadline=None, max_examples=LONG_EXAMPLES)
@@ -78,6 +82,15 @@ def short_delay() -> Iterator[None]:
     """Relays in this process answer refusals after milliseconds: no operator can set that, and no test waits for it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delay, "STEP", 0.002)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def same_first_keys() -> Iterator[None]:
+    """Relays in this process begin with the same signing keys: four of RSA, made and checked, would cost each 0.7 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(first_keys, "make_key", first_key)
+        patch.setattr(material, "load_der_private_key", functools.cache(load_der_private_key))
         yield
 
 

@@ -1,8 +1,13 @@
-"""A keyring in memory, for what only signs and checks."""
+"""A keyring in memory, for what only signs and checks; and private keys of relays, each made once for a run."""
 
 from __future__ import annotations
 
-from gateway.store import DerivedKey
+import functools
+from typing import Any
+
+from gateway.federation.keys.material import make_key, new_private_key
+from gateway.federation.keys.model import PrivateKey, Ring
+from gateway.store import DerivedKey, SigningKeyRecord
 from gateway.store.keyring import RootKey
 
 
@@ -33,3 +38,13 @@ class FixedKeyring:
 
     async def load(self) -> None:
         """Nobody else rolls it."""
+
+
+@functools.cache
+def _private_key(ring: Ring, algorithm: str) -> PrivateKey:
+    return new_private_key(algorithm)
+
+
+def first_key(ring: Ring, algorithm: str, **options: Any) -> SigningKeyRecord:
+    """For `make_key` where a relay makes its first keys: the private key is the same for every relay of the run."""
+    return make_key(ring, algorithm, private=_private_key(ring, algorithm), **options)

@@ -38,16 +38,14 @@ def make_key(
     now: float,
     lifetime: float,
     waiting_for: frozenset[str] = frozenset(),
+    private: PrivateKey | None = None,
 ) -> SigningKeyRecord:
     """A new key; of SAML with a certificate that it signs itself, in the name of `host`. Blocks for up to a second.
 
-    now: Unix seconds, from when on it is in its state; lifetime: seconds.
+    now: Unix seconds, from when on it is in its state; lifetime: seconds. private: one that fits the algorithm and need not
+    be made.
     """
-    private: PrivateKey
-    if algorithm == "ES256":
-        private = ec.generate_private_key(ec.SECP256R1())
-    else:
-        private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    private = private or new_private_key(algorithm)
     certificate = b""
     if isinstance(private, rsa.RSAPrivateKey) and ring in _PURPOSES:
         certificate = _self_signed(private, ring, host, now, lifetime)
@@ -63,6 +61,13 @@ def make_key(
         not_after=float(int(now + lifetime)),
         waiting_for=waiting_for,
     )
+
+
+def new_private_key(algorithm: str) -> PrivateKey:
+    """For `RS256` and the like, `ES256`, or `RSA`. Blocks: the primes of RSA take from 0.05 to 0.5 s."""
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
 
 
 def _self_signed(private: rsa.RSAPrivateKey, ring: str, host: str, now: float, lifetime: float) -> bytes:
