@@ -21,10 +21,10 @@ ON_REAL_SERVERS := samba slapd postgres browser proxy pebble interop
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
+.PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Into the virtual environment: what a file of requirements/ locks, checked by its hashes, then the project itself, and nothing else
 define INSTALL
@@ -61,6 +61,10 @@ $(RECORDINGS): | $(STAMP)
 demo: $(DEMO) ## a throwaway Active Directory with users to sign in as (ONCE=1: sign them in and end; LISTEN=ADDRESS:8443)
 	@deploy/ensure-packages samba
 	@$(BIN)/python -m demo.signin $(if $(ONCE),--once) $(if $(LISTEN),--listen $(LISTEN))
+
+demo-federation: $(DEMO) ## two applications (OpenID Connect, SAML) to sign in to with an AD account (ONCE=1: a browser does; LISTEN=)
+	@deploy/ensure-packages samba apache browser
+	@$(BIN)/python -m demo.federation $(if $(ONCE),--once) $(if $(LISTEN),--listen $(LISTEN))
 
 demo-adfs: $(DEMO) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: replace it and end)
 	@$(BIN)/python -m demo.adfs $(if $(ONCE),--once)

@@ -21,6 +21,7 @@ from demo.stand import Stand, StandFailed
 from isthmus import logging
 
 AGENTS = ("agent-1", "agent-2")
+_NEXT = "Applications that sign in here, by OpenID Connect and SAML: [bold]make demo-federation[/]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def _once(out: Console, stand: Stand, people: dict[str, Person]) -> int:
     _show(out, rows)
     good = all(row.as_expected for row in rows)
     out.print("[bold green]Everything as expected.[/]" if good else "[bold red]Not as expected.[/]")
+    out.print(_NEXT)
     return 0 if good else 1
 
 
@@ -173,6 +175,7 @@ def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
   .venv/bin/isthmus relay audit list --config {stand.relay_config}
   kill -9 {stand.processes[AGENTS[0]].pid}      [dim]# one of the two agents: sign-in continues[/]
 
+{_NEXT}
 Ctrl-C ends it all and leaves nothing behind.""",
         soft_wrap=True,
     )

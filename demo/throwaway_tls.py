@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
@@ -39,7 +39,19 @@ def write_certificates(directory: Path, *, dns_name: str, address: str, days: in
     )
     (directory / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     (directory / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    descriptor = os.open(directory / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _write_key(directory / "key.pem", key)
+
+
+def write_signing_certificate(key_file: Path, certificate_file: Path, *, name: str, days: int = 30) -> None:
+    """Writes a key (0600) and its self-signed certificate, as a SAML party has them; RSA-2048."""
+    key, now, subject = rsa.generate_private_key(65537, 2048), datetime.datetime.now(datetime.UTC), _name(name)
+    certificate = _builder(subject, subject, now, days).public_key(key.public_key()).sign(key, hashes.SHA256())
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    _write_key(key_file, key)
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(
             key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
