@@ -21,7 +21,7 @@ ON_REAL_SERVERS := samba slapd postgres browser proxy pebble interop
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
+.PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-interop test-federation test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,14 @@ test-proxy: $(STAMP) ## the tests behind nginx and HAProxy alone
 test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	@deploy/ensure-packages pebble
 	$(PYTEST) -m "pebble and not long"
+
+test-interop: $(STAMP) ## clients and applications of others alone: Apache's modules, Node, Lasso, python3-saml
+	@deploy/ensure-packages interop
+	$(PYTEST) -m "interop and not long"
+
+test-federation: $(STAMP) ## the tests of claims, OpenID Connect, SAML, sessions at applications and signing keys alone
+	@deploy/ensure-packages samba slapd postgres
+	$(PYTEST) $(SPREAD) -m "not (kerberos or long)" tests/gateway/federation tests/foundation/saml
 
 test-adfs: $(STAMP) $(RECORDINGS) ## the tests on simulated AD FS farms alone
 	$(PYTEST) $(SPREAD) -m "adfs and not (samba or pebble or system or browser or kerberos or long)"

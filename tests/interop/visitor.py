@@ -50,6 +50,8 @@ class Page:
     headers: Mapping[str, str] = field(repr=False)
     visited: tuple[str, ...] = ()
     """The addresses on the way."""
+    posted: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What it would have posted to an address that it does not open."""
 
     def form(self, having: str) -> tuple[str, dict[str, str]]:
         """Address and fields of the form with that field."""
@@ -85,7 +87,7 @@ class Visitor:
         for _ in range(_MOST):
             visited.append(url)
             if self._stop_at and url.startswith(self._stop_at):
-                return Page(url, 0, "", {}, tuple(visited))
+                return Page(url, 0, "", {}, tuple(visited), data or {})
             headers = {"Origin": origin} if data is not None and origin else {}
             method = "GET" if data is None else "POST"
             target = URL(url, encoded=True)

@@ -24,6 +24,8 @@ FILES: Mapping[str, str] = {
     "relay": "relay",
 }
 """Name of each file, and the extra that it locks."""
+APART: Mapping[str, str] = {"interop": "interop"}
+"""Of environments of their own, without the project: name of each file, and the dependency group that it locks."""
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 _PIN = re.compile(r"==[^=*,]+$")
 
@@ -74,7 +76,12 @@ def read(file: str, text: str) -> dict[str, LockedPackage]:
 
 def read_all() -> dict[str, dict[str, LockedPackage]]:
     """Every file of `FILES`. Raises MalformedLock."""
-    return {file: read(file, (ROOT / "requirements" / f"{file}.txt").read_text()) for file in FILES}
+    return {file: read_file(file) for file in FILES}
+
+
+def read_file(file: str) -> dict[str, LockedPackage]:
+    """One file of the folder. Raises MalformedLock."""
+    return read(file, (ROOT / "requirements" / f"{file}.txt").read_text())
 
 
 def missing(packages: Mapping[str, LockedPackage], wanted: list[str]) -> list[str]:
@@ -101,9 +108,9 @@ def wanted_of(project: Mapping[str, Any], extra: str) -> list[str]:
     return sorted(set(wanted))
 
 
-def project_table() -> dict[str, Any]:
-    """`[project]` of pyproject.toml."""
-    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def project_table(name: str = "project") -> dict[str, Any]:
+    """A table of pyproject.toml."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())[name]
     return table
 
 

@@ -18,9 +18,16 @@ def test_a_lock_has_what_its_extra_asks_for(file: str) -> None:
     assert locks.missing(locks.read_all()[file], wanted) == [], "pyproject.toml has changed: run `make lock`"
 
 
+@pytest.mark.parametrize("file", locks.APART)
+def test_a_lock_of_an_environment_apart_has_what_its_group_asks_for(file: str) -> None:
+    """The tests install it by its hashes."""
+    wanted = locks.project_table("dependency-groups")[locks.APART[file]]
+    assert locks.missing(locks.read_file(file), wanted) == [], "pyproject.toml has changed: run `make lock`"
+
+
 def test_every_file_is_known() -> None:
     """No file is left over that nobody renews."""
-    assert sorted(path.stem for path in (locks.ROOT / "requirements").iterdir()) == sorted(locks.FILES)
+    assert sorted(path.stem for path in (locks.ROOT / "requirements").iterdir()) == sorted({**locks.FILES, **locks.APART})
 
 
 def test_every_machine_gets_the_version_that_was_tested() -> None:

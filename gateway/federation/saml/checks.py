@@ -33,14 +33,13 @@ OLDEST = 600.0
 """Seconds for which a request is good: a person may have waited at a proxy's own page."""
 AHEAD = 120.0
 """Seconds by which a party's clock may be ahead."""
-FORMATS = frozenset(
-    {
-        "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
-        "urn:oasis:names:tc:SAML:2.0:nameid-format:transient",
-        "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
-        UNSPECIFIED_FORMAT,
-    }
+FORMATS = (
+    UNSPECIFIED_FORMAT,
+    "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
+    "urn:oasis:names:tc:SAML:2.0:nameid-format:transient",
+    "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
 )
+"""As the metadata lists them: python3-saml asks for the first one from then on, which leaves the choice to the trust."""
 _STRENGTH = (UNSPECIFIED_CONTEXT, PASSWORD, PASSWORD_PROTECTED)
 """What a sign-in with a password over TLS is, the weakest first (saml-authn-context-2.0-os section 3.4)."""
 

@@ -226,7 +226,6 @@ def write_metadata(spec: ProviderDescription) -> bytes:
     """The metadata of an identity provider (saml-metadata-2.0-os section 2.4.3)."""
     descriptor = md.IDPSSODescriptor(
         protocol_support_enumeration=_PROTOCOL,
-        want_authn_requests_signed="false",
         key_descriptor=[
             *(_key_descriptor(text, "signing") for text in spec.signing),
             *(_key_descriptor(text, "encryption") for text in spec.encryption),

@@ -68,7 +68,7 @@ class MetadataEndpoint:
             sign_on=own,
             logout={},
             signing=context.certificates("saml"),
-            name_id_formats=sorted(FORMATS),
+            name_id_formats=FORMATS,
             valid_until=now + _VALID,
             cache_seconds=int(context.keys.settings.max_age),
         )

@@ -348,3 +348,12 @@ async def test_the_metadata_says_who_we_are(site: Site, provider: Provider) -> N
     assert headers["Cache-Control"] == f"public, max-age={int(provider.keys.settings.max_age)}"
     again = await site.get("/saml/metadata", headers={"If-None-Match": headers["ETag"]})
     assert again[0] == 304
+
+
+async def test_the_metadata_decides_nothing_for_a_party(site: Site) -> None:
+    """python3-saml asks for the first format of names that stands there, and stops signing where it reads `false`."""
+    _, page, _ = await site.get("/saml/metadata")
+    formats = re.findall(r"NameIDFormat>([^<]+)</", page)
+    assert formats[0] == "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+    assert len(formats) == 4
+    assert "WantAuthnRequestsSigned" not in page
