@@ -1,6 +1,6 @@
 """`make bench`: a `name value` line for each figure. Everything on this one machine; ratios are what counts.
 
-usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [claims] [adfs]      default: all
+usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [claims] [federation] [adfs]      default: all
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from bench.admission import measure as measure_admission
 from bench.claims import measure as measure_claims
+from bench.federation import measure as measure_federation
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
 from bench.measure import processor_seconds, rss_mb, seconds_of, show
@@ -252,13 +253,18 @@ def claims() -> None:
     measure_claims()
 
 
+def federation() -> None:
+    """Flows of applications, on a relay with a durable store."""
+    measure_federation(SECONDS, ROUNDS, RELAY, AGENT)
+
+
 def main() -> None:
     """What was asked for, or everything."""
     if os.cpu_count() != 2:
         print(f"# the targets are for 2 cores; this machine has {os.cpu_count()}", flush=True)
     logging.set_up("warning", "text")
     wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for part in (signin, fast, relay, store, admission, claims, adfs):
+    for part in (signin, fast, relay, store, admission, claims, federation, adfs):
         if not wanted or part.__name__ in wanted:
             part()
 

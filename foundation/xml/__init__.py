@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foundation.lazy import lazy_names
-from foundation.xml.elements import parse_elements
+from foundation.xml.elements import parse_elements, write_elements
 from foundation.xml.errors import MalformedXml
 from foundation.xml.limits import check_limits
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MODULES = {"parser": "hardened_parser parse_xml"}
 
-__all__ = ["MalformedXml", "check_limits", "hardened_parser", "parse_elements", "parse_xml"]
+__all__ = ["MalformedXml", "check_limits", "hardened_parser", "parse_elements", "parse_xml", "write_elements"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_names(__name__, _MODULES)

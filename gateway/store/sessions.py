@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
 from gateway.protocol import AccountId
 from gateway.store.database import Database
-from gateway.store.tables import metadata
+from gateway.store.tables import Prepared, metadata
 
 sessions = sa.Table(
     "sessions",
@@ -25,6 +25,20 @@ sessions = sa.Table(
     sa.Column("user_agent", sa.Text, nullable=False),
     sa.Index("ix_sessions_object", "object"),
 )
+
+
+class _Row(NamedTuple):
+    """As the driver gives it."""
+
+    digest: bytes
+    directory: str
+    object: str
+    identity: bytes
+    created_at: float
+    seen_at: float
+    expires_at: float
+    address: str
+    user_agent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +101,8 @@ class SqlSessions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        alive = (sessions.c.digest == sa.bindparam("of")) & (sessions.c.expires_at > sa.bindparam("now"))
+        self._get = Prepared(database.dialect, sa.select(*(sessions.c[name] for name in _Row._fields)).where(alive))
 
     async def add(self, record: SessionRecord) -> None:
         """See `SessionStore`."""
@@ -105,9 +121,8 @@ class SqlSessions:
 
     async def get(self, digest: bytes, now: float) -> SessionRecord | None:
         """See `SessionStore`."""
-        query = sa.select(sessions).where(sessions.c.digest == digest, sessions.c.expires_at > now)
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return _record(row) if row is not None else None
+        row = await self._database.read_row(lambda cursor: self._get.run(cursor, of=digest, now=now).fetchone())
+        return _record(_Row(*row)) if row is not None else None
 
     async def touch(self, digest: bytes, now: float, expires_at: float) -> None:
         """See `SessionStore`."""

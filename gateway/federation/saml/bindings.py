@@ -13,6 +13,7 @@ from aiohttp import web
 from foundation.saml import (
     AUTHN_REQUEST,
     AuthnRequest,
+    RedirectMessage,
     has_signature,
     read_authn_request,
     read_posted,
@@ -35,8 +36,8 @@ class IncomingMessage:
 
     document: bytes = field(repr=False)
     relay_state: str = field(repr=False)
-    query: str = field(default="", repr=False)
-    """Of HTTP-Redirect, as it was sent: its signature is over that."""
+    redirect: RedirectMessage | None = field(default=None, repr=False)
+    """Of HTTP-Redirect: the signature is over its query as it was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +53,12 @@ class IncomingRequest:
 async def read_request(request: web.Request, parties: Parties) -> IncomingRequest:
     """An AuthnRequest. A signature that is there has to hold, also where none is wanted. Raises PartyRefused, SamlError."""
     incoming = await read_message(request, "SAMLRequest")
-    party = find_party(parties, read_authn_request(incoming.document).issuer)
+    asked = read_authn_request(incoming.document)
+    party = find_party(parties, asked.issuer)
     verified, signed = verify_message(incoming, party, AUTHN_REQUEST)
-    return IncomingRequest(
-        request=read_authn_request(verified), party=party, signed=signed, relay_state=incoming.relay_state
-    )
+    if verified is not incoming.document:
+        asked = read_authn_request(verified)
+    return IncomingRequest(request=asked, party=party, signed=signed, relay_state=incoming.relay_state)
 
 
 async def read_message(request: web.Request, name: str) -> IncomingMessage:
@@ -66,11 +68,10 @@ async def read_message(request: web.Request, name: str) -> IncomingMessage:
         if name not in form:
             raise PartyRefused(f"its form has no {name}")
         return IncomingMessage(document=read_posted(form[name]), relay_state=form.get("RelayState", ""))
-    query = request.rel_url.raw_query_string
-    message = read_redirect(query)
+    message = read_redirect(request.rel_url.raw_query_string)
     if message.name != name:
         raise PartyRefused(f"it has a {message.name} instead of a {name}")
-    return IncomingMessage(document=message.document, relay_state=message.relay_state, query=query)
+    return IncomingMessage(document=message.document, relay_state=message.relay_state, redirect=message)
 
 
 def find_party(parties: Parties, issuer: str) -> Party:
@@ -84,8 +85,7 @@ def find_party(parties: Parties, issuer: str) -> Party:
 def verify_message(incoming: IncomingMessage, party: Party, tag: str) -> tuple[bytes, bool]:
     """What may be read, and whether the party signed it. Raises SamlError."""
     sha1 = party.trust.saml.accept_sha1
-    if incoming.query:
-        message = read_redirect(incoming.query)
+    if (message := incoming.redirect) is not None:
         if message.signed:
             verify_redirect(message, party.signing, sha1=sha1)
         return message.document, message.signed

