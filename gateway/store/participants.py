@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -82,6 +82,18 @@ class ParticipantStore(Protocol):
         ...
 
 
+class _Row(NamedTuple):
+    """As the driver gives it."""
+
+    session: bytes
+    trust: str
+    session_index: str
+    subject: str
+    details: bytes
+    since: float
+    expires_at: float
+
+
 class SqlParticipants:
     """Implements `ParticipantStore`. limit: participants of one session."""
 
@@ -95,6 +107,8 @@ class SqlParticipants:
         beyond = in_order(participants, sa.tuple_(table.trust, table.session_index).in_(sa.select(surplus)))
         self._put = Prepared(database.dialect, insert.on_conflict_do_update(index_elements=keys, set_=changed))
         self._trim = Prepared(database.dialect, delete_rows(participants, beyond))
+        own = _one(sa.bindparam("of_trust"), sa.bindparam("of_index"))
+        self._find = Prepared(database.dialect, sa.select(*(table[name] for name in _Row._fields)).where(own))
 
     async def add(self, record: ParticipantRecord) -> None:
         """See `ParticipantStore`."""
@@ -112,7 +126,8 @@ class SqlParticipants:
 
     async def find(self, trust: str, index: str) -> ParticipantRecord | None:
         """See `ParticipantStore`."""
-        return next(iter(await self._read(_one(trust, index))), None)
+        row = await self._database.read_row(lambda cursor: self._find.run(cursor, of_trust=trust, of_index=index).fetchone())
+        return _record(_Row(*row)) if row is not None else None
 
     async def of_subject(self, trust: str, subject: str) -> list[ParticipantRecord]:
         """See `ParticipantStore`."""
@@ -154,7 +169,7 @@ class SqlParticipants:
         return await self._database.in_portions(work)
 
 
-def _one(trust: str, index: str) -> sa.ColumnElement[bool]:
+def _one(trust: Any, index: Any) -> sa.ColumnElement[bool]:
     return (participants.c.trust == trust) & (participants.c.session_index == index)
 
 
