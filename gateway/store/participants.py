@@ -107,7 +107,7 @@ class SqlParticipants:
         beyond = in_order(participants, sa.tuple_(table.trust, table.session_index).in_(sa.select(surplus)))
         self._put = Prepared(database.dialect, insert.on_conflict_do_update(index_elements=keys, set_=changed))
         self._trim = Prepared(database.dialect, delete_rows(participants, beyond))
-        own = _one(sa.bindparam("of_trust"), sa.bindparam("of_index"))
+        own = _one(sa.bindparam("of_trust", type_=sa.String), sa.bindparam("of_index", type_=sa.String))
         self._find = Prepared(database.dialect, sa.select(*(table[name] for name in _Row._fields)).where(own))
 
     async def add(self, record: ParticipantRecord) -> None:
@@ -169,7 +169,7 @@ class SqlParticipants:
         return await self._database.in_portions(work)
 
 
-def _one(trust: Any, index: Any) -> sa.ColumnElement[bool]:
+def _one(trust: str | sa.BindParameter[str], index: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
     return (participants.c.trust == trust) & (participants.c.session_index == index)
 
 
