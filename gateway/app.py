@@ -20,7 +20,7 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.diagnosis import Diagnosis
-from gateway.federation import Federation, TrustActs, TrustFolder, TrustRegistry, key_orders, trust_orders
+from gateway.federation import AccountSweep, Federation, TrustActs, TrustFolder, TrustRegistry, key_orders, trust_orders
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -57,6 +57,7 @@ from gateway.settings import (
 )
 from gateway.signin import (
     AUTHENTICATE_PATH,
+    AccountChecks,
     Api,
     BadBranding,
     CookieSigner,
@@ -160,10 +161,13 @@ class Relay:
         self._make_agents(keys, clock)
         self._make_credentials(clock)
         self._make_trusts(clock)
+        lifetime = settings.federation.unchecked_lifetime
+        self.checks = AccountChecks(self.lookups, store.audit, clock, lifetime=lifetime)
         self.federation = Federation(
             settings.federation,
             store,
             self.trusts,
+            checks=self.checks,
             public_url=settings.public_url,
             secret=keys.secret,
             clock=clock,
@@ -234,7 +238,7 @@ class Relay:
         settings = self.settings.signin
         form_token = self._form_token = FormToken(CookieSigner(self.store.keyring, "forms"))
         self.api = Api(settings, self.authenticator, self.store.api_keys, clock)
-        self.sessions = Sessions(settings, self.store.sessions, clock, self.federation.participants)
+        self.sessions = Sessions(settings, self.store.sessions, clock, self.federation.participants, self.checks)
         self._rendering = Pages(settings, form_token)
         self._device = DeviceCookie(CookieSigner(self.store.keyring, "devices"), settings.device_lifetime, clock)
         self.pages = SignInPages(
@@ -322,6 +326,15 @@ class Relay:
         if folder := self.settings.federation.trusts_dir:
             TrustFolder(folder, self.store, self.trusts, clock).add_jobs(self.housekeeping, sleep)
         self.federation.add_jobs(self.housekeeping, sleep)
+        federation = self.settings.federation
+        AccountSweep(
+            self.store,
+            self.sessions,
+            self.federation.grant_checks,
+            clock,
+            lifetime=federation.unchecked_lifetime,
+            per_minute=federation.checks_per_minute,
+        ).add_jobs(self.housekeeping, sleep)
         self.presence.add_jobs(self.housekeeping, sleep)
         self.readiness.add_jobs(self.housekeeping, sleep)
         self.lockouts.add_jobs(self.housekeeping)

@@ -8,11 +8,13 @@
     presets/       trusts of well-known applications with gaps to fill, and what is to be entered there
     provider       all of it, put together
     transactions   a sign-in for an application while the person is at the sign-in page
+    account_sweep  asks whether accounts still live behind what nobody uses
     participants   who hangs on a session, and how they are told of its end
 
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
 """
 
+from gateway.federation.account_sweep import AccountSweep
 from gateway.federation.keys import Ring
 from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
@@ -32,6 +34,7 @@ from gateway.federation.trusts import (
 )
 
 __all__ = [
+    "AccountSweep",
     "Federation",
     "FederationSettings",
     "KeyActs",

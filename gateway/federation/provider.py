@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
-from gateway.federation.oidc import OpenIdProvider
+from gateway.federation.oidc import GrantChecks, OpenIdProvider
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
-from gateway.signin import Seal, SignInPages
+from gateway.signin import AccountChecks, Seal, SignInPages
 from gateway.store import Store
 
 log = structlog.get_logger()
@@ -39,6 +39,7 @@ class Federation:
         store: Store,
         trusts: TrustRegistry,
         *,
+        checks: AccountChecks,
         public_url: str,
         secret: bytes,
         clock: Callable[[], float],
@@ -54,6 +55,7 @@ class Federation:
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.parties = Parties(self.trusts, store.trusts)
+        self.grant_checks = GrantChecks(store.grants, checks)
         self._channels: dict[str, LogoutChannel] = {}
         self.participants = Participants(store.participants, store.grants, trusts, self._channels, clock)
 
@@ -86,6 +88,7 @@ class Federation:
             self.transactions,
             issuer=self.issuer,
             secret=self._secret,
+            checks=self.grant_checks,
             clock=self._clock,
         )
         oidc.add_routes(app)

@@ -102,6 +102,9 @@ class FederationSettings:
     unchecked_lifetime: Annotated[float, Bounds(least=60, most=_DAY)] = _HOUR
     """Time for which sessions and refresh tokens stay valid in applications when no agent can say whether the account is
     still enabled, in seconds since the last answer."""
+    checks_per_minute: Annotated[int, Bounds(least=1, most=100_000)] = 300
+    """Maximum number of accounts behind unused sessions and refresh tokens that the relay looks up in a minute, to see
+    whether they are still enabled. Less than `lookups_per_minute` of an agent, which answers for used ones, too."""
     lifetimes: LifetimeSettings = field(default_factory=LifetimeSettings)
     """Lifetimes of codes, tokens and assertions."""
     keys: KeySettings = field(default_factory=KeySettings)

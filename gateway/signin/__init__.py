@@ -4,6 +4,7 @@ What belongs here: pages, cookies, sessions, the words people read. What does no
 checks it (relay), what applications speak (federation).
 """
 
+from gateway.signin.account_checks import PATIENCE, AccountChecks, AccountVerdict, HeldAccount
 from gateway.signin.api import AUTHENTICATE_PATH, Api
 from gateway.signin.application_pages import ApplicationLink, ApplicationPages
 from gateway.signin.applications import Application, Applications
@@ -23,6 +24,9 @@ from gateway.signin.web import SignInPages
 __all__ = [
     "AUTHENTICATE_PATH",
     "LANGUAGES",
+    "PATIENCE",
+    "AccountChecks",
+    "AccountVerdict",
     "Api",
     "Application",
     "ApplicationLink",
@@ -36,6 +40,7 @@ __all__ = [
     "DeviceCookie",
     "Farewell",
     "FormToken",
+    "HeldAccount",
     "Message",
     "Pages",
     "Seal",

@@ -124,6 +124,7 @@ class AccountPages:
             if told.message is Message.WRONG:
                 told = told._replace(message=Message.WRONG_CURRENT)
             return self._again(request, after_refusal(CHANGE, kept, told))
+        await self._sessions.after_change(session)
         await self._sessions.end_others(session)
         return self._done(request, Message.CHANGED)
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.protocol import AccountId, Identity, NewPasswordRules
-from gateway.relay import Verdict, header_text
+from gateway.relay import CORRELATION_ID, Verdict, header_text
+from gateway.signin.account_checks import PATIENCE, SESSION_EVERY, AccountChecks, HeldAccount, is_due
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.departures import Departure, Farewell, NoDependents, SessionDependents
 from gateway.signin.settings import SignInSettings
@@ -33,7 +35,6 @@ class _Kept(Identity, frozen=True, omit_defaults=True, kw_only=True):
     amr: tuple[str, ...] = ("pwd",)
     agent: str = ""
     password_set: float = 0.0
-    checked_at: float = 0.0
 
     def __repr__(self) -> str:
         return f"_Kept({self.user_name!r}, …)"
@@ -91,6 +92,18 @@ class Session:
         """What forms and addresses call it: neither its secret nor what the store finds it by. New after every sign-in."""
         return name_of(self.record)
 
+    @property
+    def held(self) -> HeldAccount:
+        """What is known of the account."""
+        return HeldAccount(
+            account=self.record.account,
+            user_name=self.identity.user_name,
+            domain=self.identity.domain,
+            agent=self.agent,
+            password_set=self.password_set,
+            checked_at=self.checked_at,
+        )
+
     def is_since(self, moment: float, other_than: str = "") -> bool:
         """Whether the person proved who they are at that moment or later.
 
@@ -103,7 +116,7 @@ class Session:
 class Sessions:
     """Makes, finds and ends sessions. The cookie holds 256 random bits, the store only their digest.
 
-    dependents: what ends with them; nothing, unless given.
+    dependents: what ends with them; nothing, unless given. checks: say whether accounts live; nobody does, unless given.
     """
 
     def __init__(
@@ -112,9 +125,10 @@ class Sessions:
         store: SessionStore,
         clock: Callable[[], float],
         dependents: SessionDependents | None = None,
+        checks: AccountChecks | None = None,
     ) -> None:
         self._settings, self._store, self._clock = settings, store, clock
-        self._dependents = dependents or NoDependents()
+        self._dependents, self._checks = dependents or NoDependents(), checks
 
     def use(self, settings: SignInSettings) -> None:
         """Settings were read anew; a session that is there ends as they say from its next use on."""
@@ -143,7 +157,6 @@ class Sessions:
             auth_time=now,
             agent=verdict.agent,
             password_set=verdict.password_set,
-            checked_at=now,
         )
         record = SessionRecord(
             digest=digest(secret),
@@ -154,6 +167,7 @@ class Sessions:
             expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
             address=address,
             user_agent=header_text(request, "User-Agent")[:256],
+            checked_at=now,
         )
         await self._store.add(record)
         set_cookie(response, SESSION, secret)
@@ -180,12 +194,12 @@ class Sessions:
             amr=kept.amr,
             agent=kept.agent,
             password_set=kept.password_set,
-            checked_at=kept.checked_at or record.created_at,
+            checked_at=record.checked_at or record.created_at,
             ends_at=record.created_at + self._settings.session_lifetime,
         )
 
     async def find(self, request: web.Request) -> Session | None:
-        """Who is signed in with this browser, if anybody."""
+        """Who is signed in with this browser, if anybody: the account is checked now and then (`check`)."""
         secret = read_cookie(request, SESSION)
         if not secret:
             return None
@@ -196,7 +210,40 @@ class Sessions:
         if now - record.seen_at >= TOUCH_EVERY:
             end = record.created_at + self._settings.session_lifetime
             await self._store.touch(record.digest, now, min(now + self._settings.session_idle, end))
-        return self.read(record)
+        session = self.read(record)
+        if is_due(session.checked_at, now, SESSION_EVERY):
+            return await self.check(session, patience=PATIENCE, correlation_id=request.get(CORRELATION_ID, ""))
+        return session
+
+    async def check(self, session: Session, *, patience: float = 0.0, correlation_id: str = "") -> Session | None:
+        """Ask whether its account still lives; None where the session has ended by that, and all that hangs on it.
+
+        patience: see `AccountChecks.check`. Raises StoreError.
+        """
+        if self._checks is None:
+            return session
+        verdict = await self._checks.check(session.held, patience=patience, correlation_id=correlation_id)
+        if verdict.ends:
+            await self.end_these([session])
+            await self._checks.tell_end("session.ended", session.held, verdict.ends)
+            return None
+        if verdict.checked_at:
+            await self._note_check(session, verdict.checked_at, verdict.password_set)
+        return session
+
+    async def _note_check(self, session: Session, checked_at: float, password_set: float) -> None:
+        """Where nobody has said before when the password was set, it is known from now on."""
+        identity = None
+        if password_set and not session.password_set:
+            identity = _encode(replace(_decode(session.record.identity), password_set=password_set))
+        await self._store.note_check(session.record.digest, checked_at, identity)
+
+    async def after_change(self, session: Session) -> None:
+        """The person has set another password: this session continues with that one. Raises StoreError."""
+        identity = _encode(replace(_decode(session.record.identity), password_set=0.0))
+        await self._store.note_check(session.record.digest, self._clock(), identity)  # an agent has proved the old one
+        if self._checks is not None and (record := await self._store.get(session.record.digest, self._clock())):
+            await self.check(self.read(record))
 
     def wait_for_change(self, session: Session) -> float:
         """Seconds until the minimum age of the password lets the person change it; 0 where it does, as far as is known."""

@@ -117,12 +117,21 @@ class GrantStore(Protocol):
         ...
 
     async def rotate(
-        self, digest: bytes, shown: bytes, new: bytes, sealed: bytes, *, now: float, idle_at: float, grace: float
+        self,
+        digest: bytes,
+        shown: bytes,
+        new: bytes,
+        sealed: bytes,
+        *,
+        now: float,
+        idle_at: float,
+        grace: float,
+        checked_at: float = 0.0,
     ) -> Rotated | Repeated | Reused | None:
         """Spend the refresh token with digest `shown` for that with digest `new`: of many at once one gets Rotated.
 
         None where the grant is none that lives, or has no refresh token. idle_at: no later than its absolute end is kept.
-        grace: seconds. Raises StoreUnavailable.
+        grace: seconds. checked_at: when an agent said that the account lives; 0: none has since. Raises StoreUnavailable.
         """
         ...
 
@@ -183,13 +192,22 @@ class SqlGrants:
         return await self._database.read_row(lambda cursor: self._statements.get(cursor, digest, now))
 
     async def rotate(
-        self, digest: bytes, shown: bytes, new: bytes, sealed: bytes, *, now: float, idle_at: float, grace: float
+        self,
+        digest: bytes,
+        shown: bytes,
+        new: bytes,
+        sealed: bytes,
+        *,
+        now: float,
+        idle_at: float,
+        grace: float,
+        checked_at: float = 0.0,
     ) -> Rotated | Repeated | Reused | None:
         """See `GrantStore`."""
         statements = self._statements
 
         def work(cursor: Any) -> Rotated | Repeated | Reused | None:
-            grant = statements.rotate(cursor, digest, shown, new, sealed, now, idle_at)
+            grant = statements.rotate(cursor, digest, shown, new, sealed, now, idle_at, checked_at)
             return Rotated(grant) if grant is not None else statements.judge(cursor, digest, shown, now, grace)
 
         return await self._database.write_row(work)
@@ -264,6 +282,7 @@ class _Statements:
         surplus = sa.select(newest.offset(limit).subquery().c.digest)
         alive = _alive(sa.bindparam("of"), sa.bindparam("now"))
         idle_at = sa.bindparam("until", type_=sa.Float)
+        checked_at = sa.bindparam("checked", type_=sa.Float)
         rotation = sa.update(grants).where(alive, grants.c.current == sa.bindparam("shown"), grants.c.generation > 0)
         rotated = rotation.values(
             generation=grants.c.generation + 1,
@@ -272,6 +291,7 @@ class _Statements:
             sealed=sa.bindparam("next"),
             rotated_at=sa.bindparam("now"),
             idle_at=sa.case((grants.c.expires_at < idle_at, grants.c.expires_at), else_=idle_at),
+            checked_at=sa.case((checked_at > 0.0, checked_at), else_=grants.c.checked_at),
         )
         self._insert = Prepared(dialect, insert)
         self._trim = Prepared(dialect, delete_rows(grants, in_order(grants, grants.c.digest.in_(surplus))))
@@ -297,10 +317,19 @@ class _Statements:
         return _record(_Row(*row)) if row is not None else None
 
     def rotate(
-        self, cursor: Any, digest: bytes, shown: bytes, new: bytes, sealed: bytes, now: float, idle_at: float
+        self,
+        cursor: Any,
+        digest: bytes,
+        shown: bytes,
+        new: bytes,
+        sealed: bytes,
+        now: float,
+        idle_at: float,
+        checked_at: float,
     ) -> GrantRecord | None:
         """None where `shown` is not the current token of a grant that lives."""
-        row = self._rotate.run(cursor, of=digest, now=now, shown=shown, new=new, next=sealed, until=idle_at).fetchone()
+        values = {"of": digest, "now": now, "shown": shown, "new": new, "next": sealed, "until": idle_at}
+        row = self._rotate.run(cursor, **values, checked=checked_at).fetchone()
         return _record(_Row(*row)) if row is not None else None
 
     def judge(self, cursor: Any, digest: bytes, shown: bytes, now: float, grace: float) -> Repeated | Reused | None:

@@ -23,6 +23,7 @@ sessions = sa.Table(
     sa.Column("expires_at", sa.Float, nullable=False, index=True),
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("user_agent", sa.Text, nullable=False),
+    sa.Column("checked_at", sa.Float, nullable=False, server_default=sa.text("0")),
     sa.Index("ix_sessions_object", "object"),
 )
 
@@ -54,6 +55,8 @@ class SessionRecord:
     expires_at: float
     address: str = ""
     user_agent: str = ""
+    checked_at: float = 0.0
+    """When an agent last said that the account lives; 0 in what older versions kept."""
 
 
 class SessionStore(Protocol):
@@ -69,6 +72,14 @@ class SessionStore(Protocol):
 
     async def touch(self, digest: bytes, now: float, expires_at: float) -> None:
         """The person is still there."""
+        ...
+
+    async def note_check(self, digest: bytes, now: float, identity: bytes | None = None) -> None:
+        """An agent said that the account lives. identity: in place of the one that is kept; that one, unless given."""
+        ...
+
+    async def unchecked(self, before: float, after: bytes, limit: int, now: float) -> list[SessionRecord]:
+        """Live ones whose account was last checked before a moment, by digest, from behind `after` on: for the sweep."""
         ...
 
     async def delete(self, digest: bytes) -> None:
@@ -116,6 +127,7 @@ class SqlSessions:
             expires_at=record.expires_at,
             address=record.address,
             user_agent=record.user_agent,
+            checked_at=record.checked_at,
         )
         await self._database.write(lambda connection: connection.execute(statement).close())
 
@@ -128,6 +140,19 @@ class SqlSessions:
         """See `SessionStore`."""
         statement = sa.update(sessions).where(sessions.c.digest == digest).values(seen_at=now, expires_at=expires_at)
         await self._database.write(lambda connection: connection.execute(statement).close())
+
+    async def note_check(self, digest: bytes, now: float, identity: bytes | None = None) -> None:
+        """See `SessionStore`."""
+        changed: dict[str, Any] = {"checked_at": now} if identity is None else {"checked_at": now, "identity": identity}
+        statement = sa.update(sessions).where(sessions.c.digest == digest).values(changed)
+        await self._database.write(lambda connection: connection.execute(statement).close())
+
+    async def unchecked(self, before: float, after: bytes, limit: int, now: float) -> list[SessionRecord]:
+        """See `SessionStore`."""
+        wanted = (sessions.c.digest > after) & (sessions.c.checked_at < before) & (sessions.c.expires_at > now)
+        query = sa.select(sessions).where(wanted).order_by(sessions.c.digest).limit(limit)
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return [_record(row) for row in rows]
 
     async def delete(self, digest: bytes) -> None:
         """See `SessionStore`."""
@@ -182,4 +207,5 @@ def _record(row: Any) -> SessionRecord:
         expires_at=row.expires_at,
         address=row.address,
         user_agent=row.user_agent,
+        checked_at=row.checked_at,
     )

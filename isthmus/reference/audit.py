@@ -47,6 +47,11 @@ MEANINGS = {
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",
+    "federation.grant_ended": "What an application was given for a user ended, refresh tokens included, because of the"
+    " account; `reason` as for `session.ended`.",
+    "session.ended": "A session ended because of the account: `reason` is `disabled`, `expired`, `gone` (deleted),"
+    " `must_change`, `password_changed`, or `unchecked`: no agent could say for `unchecked_lifetime`"
+    " whether it is still enabled.",
     "trust.added": "An administrator, or a trust file (`origin`), added the trust of an application that signs users in from"
     " now on; the subject is its id, `difference` its settings.",
     "trust.changed": "A trust was changed; `difference` has the lines before (`-`) and after (`+`), up to 4,000 characters.",
@@ -77,7 +82,7 @@ MEANINGS = {
 }
 """Kind -> what happened. `audit_page` refuses to be written while these and the code's differ."""
 
-_RECORDERS = {"_record": "", "_event": "", "_alarm": "alert.", "_check": ""}
+_RECORDERS = {"_record": "", "_event": "", "_alarm": "alert.", "_check": "", "tell_end": ""}
 """Methods whose first argument is a kind -> what stands before it."""
 _PACKAGES = (
     "gateway.relay",

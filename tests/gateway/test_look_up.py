@@ -77,7 +77,7 @@ async def test_an_agent_that_answers_no_look_ups_states_none(tmp_path: Path, peo
     off = LookUpSettings(lookups_per_minute=0)
     async with relay(tmp_path) as running, agent(tmp_path, running, people, look_up=off):
         found = await look_up(running, await sign_in(running))
-    assert (found.state, found.why) == (PersonState.UNCHECKED, "no_agent")
+    assert (found.state, found.why) == (PersonState.UNCHECKED, "not_offered")
     assert people.looked_up == []
 
 

@@ -6,7 +6,7 @@
     checks/                  pure: ordered lists of checks
     parameters authorization_request claims_request client_credentials     a request, read; pure
     client_authentication    which client sent it
-    codes grant_details refresh_tokens                                     what happens once, and what lasts
+    codes grant_details refresh_tokens grant_checks                        what happens once, and what lasts
     tokens jose              kinds of tokens; joserfc is seen in `jose` alone
     code_issuance issuance person_claims                                   what is given out, and the claims in it
     pending_request          a request while the person is at a page of ours
@@ -15,6 +15,7 @@
 What belongs here: requests, checks, tokens, endpoints of both protocols. What does not: who a person is.
 """
 
+from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.provider import OpenIdProvider
 
-__all__ = ["OpenIdProvider"]
+__all__ = ["GrantChecks", "OpenIdProvider"]

@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from gateway.federation.oidc.errors import InvalidClient, OAuthError
+from gateway.federation.oidc.errors import InvalidClient, OAuthError, TemporarilyUnavailable
 
 _PRIVATE: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 _JSON: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
+RETRY_AFTER: Final = 10
+"""Seconds."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,7 +39,11 @@ def json_answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str
 
 def error_answer(error: OAuthError) -> web.Response:
     """Of an endpoint that servers ask (RFC 6749 section 5.2)."""
-    headers = {"WWW-Authenticate": 'Basic realm="isthmus"'} if isinstance(error, InvalidClient) else {}
+    headers = {}
+    if isinstance(error, InvalidClient):
+        headers["WWW-Authenticate"] = 'Basic realm="isthmus"'
+    if isinstance(error, TemporarilyUnavailable):
+        headers["Retry-After"] = str(RETRY_AFTER)
     return json_answer({"error": error.code, "error_description": error.told}, error.status, headers)
 
 

@@ -39,6 +39,8 @@ async def issue_code(
         amr=session.amr,
         sid=index,
         identity=plain_identity(session.identity),
+        agent=session.agent,
+        password_set=session.password_set,
         address=address,
     )
     details = CodeDetails(

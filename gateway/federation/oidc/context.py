@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.federation.oidc.codes import Codes
+from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.ports import SigningKeySource, TrustSource
 from gateway.federation.oidc.tokens import Tokens
@@ -32,6 +33,7 @@ class OidcContext:
     tokens: Tokens
     codes: Codes
     claims: PersonClaims
+    checks: GrantChecks
     settings: FederationSettings
     clock: Callable[[], float]
 

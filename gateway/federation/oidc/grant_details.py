@@ -27,6 +27,10 @@ class GrantDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     sid: str = ""
     """What this client calls the session."""
     identity: Identity
+    agent: str = ""
+    """Who checked the password; empty where that is not known."""
+    password_set: float = 0.0
+    """When the password was set that was proved, Unix seconds; 0 where that is not known."""
     address: str = ""
     """Of the browser, for claims that depend on it."""
 

@@ -18,6 +18,7 @@ from gateway.federation.oidc.endpoints.introspection import INTROSPECT, Introspe
 from gateway.federation.oidc.endpoints.revocation import REVOKE, RevocationEndpoint
 from gateway.federation.oidc.endpoints.token import TOKEN, TokenEndpoint
 from gateway.federation.oidc.endpoints.userinfo import UserinfoEndpoint
+from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.grant_types.authorization_code import AuthorizationCodeGrant
 from gateway.federation.oidc.grant_types.client_credentials import ClientCredentialsGrant
 from gateway.federation.oidc.grant_types.refresh_token import RefreshTokenGrant
@@ -45,6 +46,7 @@ class OpenIdProvider:
         *,
         issuer: str,
         secret: bytes,
+        checks: GrantChecks,
         clock: Callable[[], float],
     ) -> None:
         context = OidcContext(
@@ -55,6 +57,7 @@ class OpenIdProvider:
             tokens=Tokens(issuer, keys, Seal(store.keyring, "oidc access tokens", clock)),
             codes=Codes(CookieSigner(store.keyring, "oidc codes"), store.once),
             claims=PersonClaims(secret),
+            checks=checks,
             settings=settings,
             clock=clock,
         )

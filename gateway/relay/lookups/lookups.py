@@ -22,7 +22,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.protocol import AnswerBody, LookUpRequest, Outcome
+from gateway.protocol import AnswerBody, LookUpRequest, Outcome, VerifyRequest
 from gateway.relay.agents import AgentConnection, Dispatched, Dispatcher, LookUpTask, Loss, domain_of, fold_domain
 from gateway.relay.lookups.metrics import UNCHECKED, LookUpMetrics
 from gateway.relay.lookups.question import LookedUp, PersonQuestion, PersonState
@@ -64,7 +64,7 @@ class RelayLookUps:
         """See `LookUps`."""
         key = _key(question)
         kept = self._kept.get(key)
-        if kept is not None and 0 <= self._clock() - kept.at < question.max_age:
+        if kept is not None and 0 <= self._clock() - kept.at < question.max_age and kept.at >= question.since:
             self._metrics.count("cached")
             return kept
         task = self._under_way.get(key)
@@ -133,7 +133,10 @@ class RelayLookUps:
         return [connection for connection in able if connection.usable]
 
     def _absence(self, domain: str) -> str:
-        return "busy" if self._able(domain) else "no_agent"
+        if self._able(domain):
+            return "busy"
+        signs_in = any(connection.usable for connection in self._dispatcher.able(domain, VerifyRequest.operation))
+        return "not_offered" if signs_in else "no_agent"
 
     def _choose(self, domain: str, first: tuple[str, ...], tried: set[str]) -> AgentConnection | None:
         """By name those who know the person, then whoever has most room."""

@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from gateway.relay.lookups.question import PersonState
 
 UNCHECKED = (
-    "not_mine", "limit", "no_agent", "no_directory", "timed_out", "busy", "lost", "not_believed", "unreadable",
+    "not_mine", "limit", "not_offered", "no_agent", "no_directory", "timed_out", "busy", "lost", "not_believed",
+    "unreadable",
 )  # fmt: skip
 """Why nobody knows."""
 _OUTCOMES = (*(state.value for state in PersonState if state is not PersonState.UNCHECKED), "cached", *UNCHECKED)

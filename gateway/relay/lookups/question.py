@@ -23,6 +23,8 @@ class PersonState(enum.StrEnum):
     """Nobody knows: no agent could or would say. It is never a reason to end anything before its time."""
 
 
+_PERMANENT = frozenset({"not_mine", "limit", "not_offered"})
+"""Why nobody knows where asking again soon would not help: agents are there."""
 _ENDS = frozenset({PersonState.MUST_CHANGE, PersonState.EXPIRED, PersonState.DISABLED, PersonState.GONE})
 """Not `locked`: whoever types wrong passwords for somebody must not be able to sign them out."""
 
@@ -41,6 +43,8 @@ class PersonQuestion(Struct, frozen=True, kw_only=True):
     """Who checked this person's password, the last one first: others may not know the person."""
     max_age: float = 10.0
     """Seconds that an answer may be old; 0: the agents are asked."""
+    since: float = 0.0
+    """Unix seconds: an answer from before that moment does not count."""
     correlation_id: str = ""
 
     @property
@@ -70,6 +74,11 @@ class LookedUp(Struct, frozen=True, kw_only=True):
     def answered(self) -> bool:
         """Some agent knew."""
         return self.state is not PersonState.UNCHECKED
+
+    @property
+    def outage(self) -> bool:
+        """Nobody knows at the moment; an agent could say, if it answered."""
+        return not self.answered and self.why not in _PERMANENT
 
     def end_reason(self, password_set: float) -> str:
         """Why what this person has signed in to ends; empty where it continues, also where nobody knows.

@@ -225,6 +225,16 @@ async def test_the_sweep_sees_every_account_once(store: Store) -> None:
     assert seen == [b"4", b"5", b"6", b"8", b"9"]
 
 
+async def test_a_check_is_noted_with_the_rotation(store: Store) -> None:
+    """One statement for both; without an answer the last one stays."""
+    await store.grants.add(grant(b"g", checked_at=NOW - 50))
+    for shown, new, noted, kept in ((b"t1", b"t2", 0.0, NOW - 50), (b"t2", b"t3", NOW - 1, NOW - 1)):
+        await store.grants.rotate(b"g", shown, new, b"sealed", now=NOW, idle_at=NOW + 100, grace=GRACE, checked_at=noted)
+        record = await store.grants.get(b"g", NOW)
+        assert record is not None
+        assert record.checked_at == kept
+
+
 async def test_one_person_cannot_fill_the_table(store: Store) -> None:
     """With one grant more than that the oldest ends; others keep theirs."""
     assert isinstance(store, SqlStore)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,22 @@ async def test_sessions_end(store: Store) -> None:
     assert await store.sessions.delete_of_user(ANNA, keep=b"b") == 2
     assert await store.sessions.delete_of_user(ANNA) == 1
     assert await store.sessions.get(b"z", NOW) is not None
+
+
+async def test_a_session_says_when_its_account_was_checked(store: Store) -> None:
+    """The sweep sees those that were not checked lately, in portions, by digest; what is over is left out."""
+    for number in range(6):
+        await store.sessions.add(replace(session(b"%d" % number), checked_at=NOW - number))
+    await store.sessions.add(session(b"over", seconds=0.0))
+    await store.sessions.note_check(b"4", NOW + 5)
+    await store.sessions.note_check(b"0", NOW - 9, b"other")
+    seen: list[bytes] = []
+    while portion := await store.sessions.unchecked(NOW - 2, seen[-1] if seen else b"", 2, NOW):
+        assert len(portion) <= 2
+        seen += [record.digest for record in portion]
+    assert seen == [b"0", b"3", b"5"]
+    kept = {record.digest: (record.checked_at, record.identity) for record in await store.sessions.of_user(ANNA, NOW)}
+    assert (kept[b"0"], kept[b"4"]) == ((NOW - 9, b"other"), (NOW + 5, b"i"))
 
 
 async def test_a_purge_of_many_gives_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.federation.oidc.checks.codes import narrowed_resources, narrowed_scope
 from gateway.federation.oidc.context import OidcContext
-from gateway.federation.oidc.errors import InvalidGrant
+from gateway.federation.oidc.errors import InvalidGrant, TemporarilyUnavailable
 from gateway.federation.oidc.grant_details import digest_of, read_details
 from gateway.federation.oidc.issuance import IssuedGrant, TokenIssuance, TokenRequest
 from gateway.federation.oidc.refresh_tokens import GRACE, grant_id_in, new_refresh_token, open_next, seal_next
@@ -35,11 +35,11 @@ class RefreshTokenGrant:
             raise InvalidGrant("the grant has ended, or never was")
         if record.trust != asked.trust.id:
             raise InvalidGrant(f"the refresh token was given to {record.trust}")
-        await self._check_account(asked, record)
         details = read_details(record.details)
+        checked_at = await self._check_account(asked, record)
         scope = narrowed_scope(details.scope, asked.parameters.words("scope"))
         resources = narrowed_resources(details.resources, asked.parameters.many("resource"))
-        following = await self._rotate(asked, record, shown, new_refresh_token(grant_id))
+        following = await self._rotate(asked, record, shown, new_refresh_token(grant_id), checked_at)
         grant = IssuedGrant(
             id=grant_id,
             details=details,
@@ -50,13 +50,16 @@ class RefreshTokenGrant:
         )
         return await self._issuance.issue(asked, grant)
 
-    async def _check_account(self, asked: TokenRequest, record: GrantRecord) -> None:
-        """An agent has said lately enough that the account lives. Raises InvalidGrant."""
-        if asked.now - record.checked_at > self._context.settings.unchecked_lifetime:
-            await self._context.store.grants.end(record.digest)
-            raise InvalidGrant("no agent has said for `unchecked_lifetime` that the account lives")
+    async def _check_account(self, asked: TokenRequest, record: GrantRecord) -> float:
+        """When an agent said that the account lives, 0 where none does. Raises InvalidGrant, TemporarilyUnavailable."""
+        verdict = await self._context.checks.check(record, correlation_id=asked.correlation_id)
+        if verdict.ends:
+            raise InvalidGrant(f"the account: {verdict.ends}")
+        if verdict.outage:
+            raise TemporarilyUnavailable("no agent says whether the account still lives")
+        return verdict.checked_at
 
-    async def _rotate(self, asked: TokenRequest, record: GrantRecord, shown: str, new: str) -> str:
+    async def _rotate(self, asked: TokenRequest, record: GrantRecord, shown: str, new: str, checked_at: float) -> str:
         """The token that is good from now on. Raises InvalidGrant."""
         outcome = await self._context.store.grants.rotate(
             record.digest,
@@ -66,6 +69,7 @@ class RefreshTokenGrant:
             now=asked.now,
             idle_at=asked.now + self._context.lifetimes_of(asked.trust).refresh_idle,
             grace=GRACE,
+            checked_at=checked_at,
         )
         if isinstance(outcome, Rotated):
             return new

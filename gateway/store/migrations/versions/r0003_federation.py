@@ -48,6 +48,7 @@ def _trusts() -> None:
 
 
 def _sessions() -> None:
+    op.add_column("sessions", sa.Column("checked_at", sa.Float, nullable=False, server_default="0"))
     op.create_table(
         "grants",
         sa.Column("digest", sa.LargeBinary, primary_key=True),

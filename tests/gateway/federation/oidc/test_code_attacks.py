@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.federation.oidc.grant_details import digest_of, grant_id_of
+from gateway.federation.oidc.grant_details import grant_id_of
 from gateway.federation.oidc.refresh_tokens import grant_id_in
 from gateway.protocol import AccountId
 from gateway.store import GrantRecord
@@ -188,18 +187,6 @@ async def test_with_the_session_ends_what_hangs_on_it(stand: OidcStand) -> None:
         await store.grants.end_of_session(stand.relay.sessions.read(record).key)
     _check_refused("invalid_grant", await stand.refresh(bound["refresh_token"]))
     assert (await stand.refresh(lasting["refresh_token"]))[0] == 200
-
-
-async def test_a_refresh_token_needs_an_account_that_was_checked_lately(stand: OidcStand) -> None:
-    """O11: without any word of an agent for `unchecked_lifetime` the family ends; a disabled account goes no further."""
-    tokens = await stand.tokens(scope="openid offline_access")
-    grants, digest = stand.relay.store.grants, digest_of(grant_id_in(tokens["refresh_token"]))
-    await grants.note_check(digest, time.time() - 3590)
-    status, tokens = await stand.refresh(tokens["refresh_token"])
-    assert status == 200
-    await grants.note_check(digest, time.time() - 3601)
-    _check_refused("invalid_grant", await stand.refresh(tokens["refresh_token"]))
-    assert (await stand.userinfo(tokens["access_token"]))[0] == 401
 
 
 async def test_a_disabled_trust_gives_nothing_any_more(stand: OidcStand) -> None:

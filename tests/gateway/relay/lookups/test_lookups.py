@@ -186,11 +186,12 @@ async def test_gone_is_what_the_directorys_own_agent_says(asking: Asking) -> Non
 @in_virtual_time
 async def test_nobody_to_ask_is_told_at_once(asking: Asking) -> None:
     """No agent at all, only others' agents though they are named, or agents of before: nobody knows."""
-    assert (await result(asking, asking.ask())).why == "no_agent"
+    found = await result(asking, asking.ask())
+    assert (found.why, found.outage) == ("no_agent", True)
     asking.agent("evil", "evil.example")
     asking.agent("older", CORP, capabilities=("verify", "change"))
     found = await result(asking, asking.ask("evil", "older"))
-    assert (found.state, found.why) == (PersonState.UNCHECKED, "no_agent")
+    assert (found.state, found.why, found.outage) == (PersonState.UNCHECKED, "not_offered", False)
     assert all(station.requests == [] for station in asking.stations)
 
 
