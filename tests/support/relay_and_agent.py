@@ -36,11 +36,11 @@ def server_settings(home: Path, **core: Any) -> ServerSettings:
 
 
 @asynccontextmanager
-async def relay(home: Path, **core: Any) -> AsyncIterator[Relay]:
-    """A relay that has been set up and serves."""
+async def relay(home: Path, *, clock: Callable[[], float] = time.time, **core: Any) -> AsyncIterator[Relay]:
+    """A relay that has been set up and serves. clock: Unix seconds."""
     settings = server_settings(home, **core)
-    init(settings, name="relay1", now=time.time())
-    async with serving(settings) as running:
+    init(settings, name="relay1", now=clock())
+    async with serving(settings, clock=clock) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import re
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -221,10 +221,12 @@ class OidcStand:
 
 
 @asynccontextmanager
-async def oidc_stand(home: Path, *trusts: Trust) -> AsyncIterator[OidcStand]:
-    """One relay, one agent, these trusts (`APP` where none is given)."""
-    people = FakeDirectories({ANNA: PASSWORD, BEN: PASSWORD})
-    async with relay(home) as running, agent(home, running, people), trusting_client(home) as client:
+async def oidc_stand(
+    home: Path, *trusts: Trust, about: Mapping[str, Any] | None = None, clock: Callable[[], float] = time.time
+) -> AsyncIterator[OidcStand]:
+    """One relay, one agent, these trusts (`APP` where none is given). about: more of everybody. clock: the relay's."""
+    people = FakeDirectories({ANNA: PASSWORD, BEN: PASSWORD}, about=dict(about or {}))
+    async with relay(home, clock=clock) as running, agent(home, running, people), trusting_client(home) as client:
         stand = OidcStand((running,), people, home, client)
         await stand.trust(*(trusts or (APP,)))
         yield stand
