@@ -257,6 +257,7 @@ class SampleApplications:
             "OIDCSSLValidateServer On",
             "OIDCRemoteUserClaim sub",
             "OIDCPassClaimsAs environment",
+            'OIDCClaimDelimiter ", "',
             "<Location /notes/>",
             "  AuthType openid-connect",
             "  Require valid-user",

@@ -163,7 +163,7 @@ def _stay(out: Console, stand: Stand, samples: SampleApplications, people: dict[
     for name in ("user name", "password", "who"):
         grid.add_column(name, no_wrap=True, overflow="ignore")  # they are to be copied
     for person in people.values():
-        grid.add_row(person.upn, person.password, person.situation.partition(": ")[2])
+        grid.add_row(person.upn, person.password, person.state.value)
     out.print(grid)
     config = stand.relay_config
     out.print(

@@ -66,7 +66,7 @@ class Visits:
 
     def _notes(self, browser: Profile, person: Person | None = None) -> str:
         told = self._visit(browser, self._samples.notes, person)
-        return _shown(told, "preferred_username", "name", told.get("groups", "").replace(",", ", "))
+        return _shown(told, "preferred_username", "name", told.get("groups", ""))
 
     def _wiki(self, browser: Profile, person: Person | None = None) -> str:
         told = self._visit(browser, self._samples.wiki, person)
