@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.federation.oidc.context import OidcContext
-from gateway.federation.oidc.grant_details import GrantDetails
+from gateway.federation.oidc.grant_details import GrantDetails, digest_of
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.tokens import AccessToken, left_half
 from gateway.federation.trusts import Trust
@@ -88,7 +88,7 @@ class TokenIssuance:
             expires_at=float(math.floor(min(asked.now + lifetime, grant.expires_at))),
             auth_time=details.auth_time,
             acr=details.acr,
-            grant=grant.id,
+            grant=digest_of(grant.id).hex(),
         )
 
     def _id_token(self, asked: TokenRequest, grant: IssuedGrant, access_token: str, lifetime: float) -> str:

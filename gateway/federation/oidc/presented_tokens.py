@@ -59,7 +59,7 @@ class PresentedTokens:
         trust = self._context.trusts.client(token.client_id)
         if trust is None or not token.grant:
             return PresentedToken(trust=trust, access=token) if trust is not None else None
-        grant = await self._context.store.grants.get(digest_of(token.grant), now)
+        grant = await self._context.store.grants.get(bytes.fromhex(token.grant), now)
         if grant is None or grant.trust != trust.id:
             return None
         return PresentedToken(trust=trust, access=token, grant=grant)

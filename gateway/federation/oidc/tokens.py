@@ -39,7 +39,8 @@ class AccessToken(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """0 where nobody signed in."""
     acr: str = ""
     grant: str = ""
-    """Id of the grant that it hangs on; empty where it hangs on none."""
+    """Digest of the grant that it hangs on, hex; empty where it hangs on none. Not the id, which every API would see:
+    with it a refresh token can be made up that looks like a spent one, and ends the grant."""
 
     def __repr__(self) -> str:
         return f"AccessToken(client_id={self.client_id!r}, …)"

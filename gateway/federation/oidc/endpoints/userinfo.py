@@ -21,7 +21,7 @@ from gateway.federation.oidc.errors import (
     InvalidToken,
     OAuthError,
 )
-from gateway.federation.oidc.grant_details import GrantDetails, digest_of, read_details
+from gateway.federation.oidc.grant_details import GrantDetails, read_details
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
 from gateway.federation.oidc.tokens import AccessToken
@@ -100,7 +100,7 @@ class UserinfoEndpoint:
     async def _grant_of(self, token: AccessToken) -> tuple[Trust, GrantDetails]:
         """What the token hangs on, as long as that lives. Raises InvalidToken, StoreUnavailable."""
         trust = self._context.trusts.client(token.client_id)
-        record = await self._context.store.grants.get(digest_of(token.grant), self._context.clock())
+        record = await self._context.store.grants.get(bytes.fromhex(token.grant), self._context.clock())
         if trust is None or record is None or record.trust != trust.id:
             raise InvalidToken("the grant has ended, or the trust is disabled")
         try:

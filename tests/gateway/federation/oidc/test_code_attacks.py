@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -218,3 +220,12 @@ async def test_another_person_gets_another_subject(stand: OidcStand) -> None:
     own = await stand.tokens()
     subjects = {(await stand.userinfo(tokens["access_token"]))[1]["sub"] for tokens in (ben, own)}
     assert len(subjects) == 2
+
+
+async def test_an_api_that_sees_an_access_token_cannot_end_its_grant(stand: OidcStand) -> None:
+    """O11: what names the grant in an access token makes up no refresh token, spent or not."""
+    tokens = await stand.tokens(scope="openid offline_access")
+    claims = json.loads(base64.urlsafe_b64decode(tokens["access_token"].split(".")[1] + "=="))
+    status, _ = await stand.refresh(f"{claims['grant']}.{'A' * 43}")
+    assert status == 400
+    assert (await stand.refresh(tokens["refresh_token"]))[0] == 200
