@@ -5,6 +5,7 @@ For whoever does not run inside the relay: commands, timers, another program on 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +15,19 @@ import msgspec
 
 from foundation.actors import this_actor
 from gateway.app import open_relay_store
-from gateway.federation import KeyActs, Ring, RingView, TrustActs, TrustChangeView, TrustRegistry, TrustView, key_context
+from gateway.federation import (
+    ClaimsPreviewView,
+    EvidenceView,
+    IssuedSearch,
+    KeyActs,
+    Ring,
+    RingView,
+    TrustActs,
+    TrustChangeView,
+    TrustRegistry,
+    TrustView,
+    key_context,
+)
 from gateway.keys import RelayKeys, load_keys
 from gateway.relay import (
     API_KEY_RATE,
@@ -255,6 +268,34 @@ class Administrator:
             return on_store(TrustActs(store, TrustRegistry(store.trusts), time.time, with_files=with_files))
 
         return await self._order(act, answer, lambda: self._with_store(work), **order)
+
+    async def show_claims(
+        self, trust: str, user: str, *, scopes: Sequence[str] | None = None, address: str = ""
+    ) -> ClaimsPreviewView:
+        """What an application would be told of a user; the running relay asks the agents. Raises also RelayAbsent.
+
+        scopes: OpenID Connect; None: all that the trust may have. address: of the client, for conditions on it.
+        """
+        return await self._ask(
+            "show_claims", ClaimsPreviewView, trust=trust, user=user, scopes=scopes and list(scopes), address=address
+        )
+
+    async def find_issued(
+        self, data: bytes, *, since: float | None = None, until: float | None = None
+    ) -> list[EvidenceView]:
+        """Whether what is in a file was issued here. since, until: Unix seconds."""
+
+        def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[list[EvidenceView]]:
+            return IssuedSearch(store, issuer=self._settings.public_url.rstrip("/")).find(data, since, until)
+
+        return await self._order(
+            "find_issued",
+            list[EvidenceView],
+            lambda: self._with_store(work),
+            data=base64.b64encode(data).decode(),
+            since=since,
+            until=until,
+        )
 
     async def signing_keys(self) -> list[RingView]:
         """Every ring of signing keys, and what waits for whom."""

@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,17 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.diagnosis import Diagnosis
-from gateway.federation import AccountSweep, Federation, TrustActs, TrustFolder, TrustRegistry, key_orders, trust_orders
+from gateway.federation import (
+    AccountSweep,
+    Federation,
+    IssuedSearch,
+    TrustActs,
+    TrustFolder,
+    TrustRegistry,
+    inspection_orders,
+    key_orders,
+    trust_orders,
+)
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -38,6 +48,7 @@ from gateway.relay import (
     Enrolment,
     Lockouts,
     LookUpMetrics,
+    OrderHandler,
     PresenceReporter,
     RefusalGauges,
     Refusals,
@@ -278,6 +289,17 @@ class Relay:
             flush_refusals=self.refusals.flush,
         )
 
+        self._preview = self.federation.preview(self.lookups, self.sessions.read)
+        self._issued = IssuedSearch(self.store, issuer=self.federation.issuer)
+
+    def federation_orders(self) -> Mapping[str, OrderHandler]:
+        """Acts on applications, as the control socket takes them."""
+        return {
+            **trust_orders(self.trust_acts),
+            **key_orders(self.federation.key_acts),
+            **inspection_orders(self._preview, self._issued),
+        }
+
     async def reload(self, settings: ServerSettings) -> tuple[str, ...]:
         """Take what of new settings can be taken while it serves; the keys of that. Raises Unfit, and takes nothing then.
 
@@ -485,9 +507,7 @@ async def _serve(stack: AsyncExitStack, listener: Listener, setting: str, addres
 
 
 async def _serve_control(stack: AsyncExitStack, relay: Relay) -> None:
-    app = control_app(
-        relay.administration, relay.diagnosis, trust_orders(relay.trust_acts), key_orders(relay.federation.key_acts)
-    )
+    app = control_app(relay.administration, relay.diagnosis, relay.federation_orders())
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

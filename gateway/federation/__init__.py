@@ -5,6 +5,7 @@
     keys/          signing keys in rings, and their rollover
     oidc/          OpenID Connect and OAuth 2: the checks are pure, joserfc is seen here only
     saml/          SAML 2.0 identity provider: pysaml2 is seen here only
+    inspection/    what an operator looks at: claims before anybody signs in, tokens that turned up
     presets/       trusts of well-known applications with gaps to fill, and what is to be entered there
     provider       all of it, put together
     transactions   a sign-in for an application while the person is at the sign-in page
@@ -15,6 +16,13 @@ What belongs here: the words of applications. What does not: who a person is (si
 """
 
 from gateway.federation.account_sweep import AccountSweep
+from gateway.federation.inspection import (
+    ClaimsPreviewView,
+    EvidenceView,
+    IssuedSearch,
+    IssueView,
+    inspection_orders,
+)
 from gateway.federation.keys import Ring
 from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
@@ -35,8 +43,12 @@ from gateway.federation.trusts import (
 
 __all__ = [
     "AccountSweep",
+    "ClaimsPreviewView",
+    "EvidenceView",
     "Federation",
     "FederationSettings",
+    "IssueView",
+    "IssuedSearch",
     "KeyActs",
     "PresetUnfit",
     "Ring",
@@ -49,6 +61,7 @@ __all__ = [
     "TrustView",
     "fill_paste",
     "fill_preset",
+    "inspection_orders",
     "key_context",
     "key_orders",
     "make_secret",

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.federation.applications import WaitingApplications
+from gateway.federation.inspection import ClaimsPreview
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.oidc import GrantChecks, OpenIdProvider
@@ -24,8 +25,9 @@ from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
-from gateway.signin import AccountChecks, Seal, SignInPages
-from gateway.store import Store
+from gateway.relay import LookUps
+from gateway.signin import AccountChecks, Seal, Session, SignInPages
+from gateway.store import SessionRecord, Store
 
 log = structlog.get_logger()
 
@@ -76,6 +78,12 @@ class Federation:
             await self.keys.begin()
         except NoSigningKey as error:
             log.error("federation.key_missing", error=str(error))  # noqa: TRY400 - it says all
+
+    def preview(self, lookups: LookUps, read: Callable[[SessionRecord], Session]) -> ClaimsPreview:
+        """What applications would be told of people. read: what the store keeps of a session, as one."""
+        return ClaimsPreview(
+            self._store, self.trusts, lookups, read, issuer=self.issuer, secret=self._secret, clock=self._clock
+        )
 
     def add_routes(self, app: web.Application, signin: SignInPages) -> None:
         """What applications and their people reach. signin: where people sign in."""

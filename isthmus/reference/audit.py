@@ -34,6 +34,8 @@ MEANINGS = {
     " was removed from (`audit export` shows which), several such entries for more than 1,000.",
     "admin.audit_exported": "An administrator exported the trail; the subject is the file, the detail how much of it.",
     "admin.person_exported": "An administrator exported what is kept of one person; the subject is the account.",
+    "admin.claims_shown": "An administrator looked at what an application would be told of a user (`isthmus relay claims`);"
+    " the subject is the user.",
     "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
     "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
@@ -41,8 +43,9 @@ MEANINGS = {
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
     "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id and limits.",
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
-    "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`."
-    " The actor is the trust.",
+    "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`;"
+    " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is the"
+    " trust.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
@@ -92,6 +95,7 @@ _PACKAGES = (
     "gateway.federation.oidc",
     "gateway.federation.oidc.endpoints",
     "gateway.federation.oidc.grant_types",
+    "gateway.federation.inspection",
     "gateway.federation.keys",
     "gateway.federation.keys.rollover",
     "gateway.federation.trusts",

@@ -16,6 +16,8 @@ What belongs here: requests, checks, tokens, endpoints of both protocols. What d
 """
 
 from gateway.federation.oidc.grant_checks import GrantChecks
+from gateway.federation.oidc.grant_details import kept_identity
+from gateway.federation.oidc.person_claims import sector_of
 from gateway.federation.oidc.provider import OpenIdProvider
 
-__all__ = ["GrantChecks", "OpenIdProvider"]
+__all__ = ["GrantChecks", "OpenIdProvider", "kept_identity", "sector_of"]

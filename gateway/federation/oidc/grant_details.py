@@ -71,3 +71,12 @@ def grant_id_of(code: str) -> str:
 def digest_of(secret: str) -> bytes:
     """What the store keeps of a grant's id, and of a refresh token."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def kept_identity(data: bytes) -> tuple[Identity, float, str] | None:
+    """Of a kept grant: who signed in, when (Unix seconds), and from where; None where it cannot be read."""
+    try:
+        details = read_details(data)
+    except InvalidGrant:
+        return None
+    return details.identity, details.auth_time, details.address

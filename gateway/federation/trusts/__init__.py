@@ -5,6 +5,7 @@ What belongs here: what a trust says, where it comes from, whether a person may 
 
 from gateway.federation.trusts.access import AccessRefusal, check_access
 from gateway.federation.trusts.acts import TrustActs
+from gateway.federation.trusts.errors import UnknownTrust
 from gateway.federation.trusts.folder import TrustFolder
 from gateway.federation.trusts.lifetimes import effective_lifetimes
 from gateway.federation.trusts.model import (
@@ -38,6 +39,7 @@ __all__ = [
     "TrustFolder",
     "TrustRegistry",
     "TrustView",
+    "UnknownTrust",
     "check_access",
     "effective_lifetimes",
     "make_secret",

@@ -23,6 +23,7 @@ _PARTS = {
     "person": (f"{_HERE}.people:person", "Export or pseudonymise the data stored about one person."),
     "api-key": (f"{_HERE}.api_keys:api_key", "API keys for trusted back ends (POST /api/v1/authenticate)."),
     "trust": (f"{_HERE}.trusts", "Applications that sign users in through this relay."),
+    "claims": (f"{_HERE}.claims:claims", "Show what an application would be told of a user, and why."),
     "audit": (f"{_HERE}.audit", "The audit trail of every sign-in and administrative act."),
     "backup": (f"{_HERE}.backups:backup", "Back up keys and database, encrypted; verify a backup."),
     "restore": (f"{_HERE}.restoration:restore", "Restore a backup."),
