@@ -44,8 +44,8 @@ MEANINGS = {
     "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id and limits.",
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
     "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`;"
-    " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is the"
-    " trust.",
+    " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is"
+    " the trust.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"

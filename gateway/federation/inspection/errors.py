@@ -6,7 +6,7 @@ from gateway.relay import RelayError
 
 
 class NotEvidence(RelayError):
-    """A file that is no token. problem: why not."""
+    """A file in which nothing is that could have been issued. problem: why."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)

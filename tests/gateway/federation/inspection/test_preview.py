@@ -11,6 +11,7 @@ import pytest
 from gateway.administrator import Administrator
 from gateway.federation.claims import ClaimRule, ClaimsPolicy
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustAccess
+from gateway.protocol import CloseCode
 from gateway.relay import ActRefused, RelayAbsent
 from tests.gateway.federation.oidc.stand import ANNA, APP, BEN, OidcStand, oidc_stand
 
@@ -96,7 +97,7 @@ async def test_without_an_agent_the_last_sign_in_is_shown(tmp_path: Path) -> Non
     async with oidc_stand(tmp_path, WIKI) as stand:
         await stand.signed_in(stand.browser(), client_id="wiki")
         for connection in list(stand.relay.endpoint.connections):
-            stand.relay.endpoint.close_agent(connection.name, 1000, "test")
+            stand.relay.endpoint.close_agent(connection.name, CloseCode.REVOKED, "test")
         view = await Administrator(stand.relay.settings).show_claims("wiki", ANNA)
         assert (view.source, view.state) == ("last sign-in", "unchecked")
         assert view.values["groups"] == ["Engineering"]
