@@ -140,7 +140,7 @@ test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	@deploy/ensure-packages pebble
 	$(PYTEST) -m "pebble and not long"
 
-test-interop: $(STAMP) ## clients and applications of others alone: Apache's modules, Node, Lasso, python3-saml
+test-interop: $(STAMP) ## clients and applications of others alone: Apache's modules, Node, Lasso, python3-saml, msal
 	@deploy/ensure-packages interop
 	$(PYTEST) -m "interop and not long"
 

@@ -30,9 +30,10 @@ def verify_client_assertion(
     audiences: one of them has to be `aud`, as a text: a list would be good elsewhere, too.
     """
     try:
-        algorithm = read_header(text).get("alg")
+        algorithm = read_header(text, certificates=True).get("alg")
         fitting = [key for key in keys if key.algorithm == algorithm]
-        claims = verify(text, lambda key_id: _choose(fitting, key_id), types=("", "jwt", "client-authentication+jwt"))
+        types = ("", "jwt", "client-authentication+jwt")
+        claims = verify(text, lambda key_id: _choose(fitting, key_id), types=types, certificates=True)
         if claims.get("iss") != client_id or claims.get("sub") != client_id:
             raise JwtRefused("iss or sub is not the client")
         audience, id_ = claims.get("aud"), claims.get("jti")

@@ -18,9 +18,11 @@ from gateway.federation.oidc.context import TRUST, OidcContext
 from gateway.federation.oidc.errors import InvalidClient
 from gateway.federation.oidc.jose import JwtRefused, VerifyingKey, read_keys
 from gateway.federation.oidc.parameters import Parameters
-from gateway.federation.trusts import OidcClient, Trust
+from gateway.federation.trusts import Trust
 from gateway.relay import header_text
 
+REUSED_ASSERTIONS = "reused_assertions"
+"""The switch of a trust whose client signs once for many requests."""
 _KIND = "client assertion"
 
 
@@ -40,7 +42,7 @@ class ClientAuthentication:
         trust = self._context.trusts.client(credentials.client_id)
         client = trust.oidc if trust is not None else None
         if credentials.method == "private_key_jwt":
-            await self._verify_assertion(client, credentials)
+            await self._verify_assertion(trust, credentials)
         elif credentials.method != "none":
             verify_secret(client.secrets if client is not None else (), credentials.secret)
         check_method(client, credentials)
@@ -49,12 +51,14 @@ class ClientAuthentication:
         request[TRUST] = trust.id
         return trust
 
-    async def _verify_assertion(self, client: OidcClient | None, credentials: ClientCredentials) -> None:
-        if client is None:
+    async def _verify_assertion(self, trust: Trust | None, credentials: ClientCredentials) -> None:
+        if trust is None:
             raise InvalidClient("the client is unknown or disabled")
         now = self._context.clock()
-        keys = keys_of(client.jwks)
+        keys = keys_of(trust.oidc.jwks)
         found = verify_client_assertion(credentials.assertion, keys, credentials.client_id, self._audiences, now)
+        if trust.switches.get(REUSED_ASSERTIONS, False):
+            return
         key = hashlib.sha256(f"{len(credentials.client_id)} {credentials.client_id}{found.id}".encode()).hexdigest()
         if not await self._context.store.seen.add(_KIND, key, until=found.expires_at + 60, now=now):
             raise InvalidClient("client_assertion: jti was used before")

@@ -1,7 +1,8 @@
 """Signatures of JSON Web Tokens (RFC 7515, 7519): the only module that knows joserfc.
 
 Stricter than the library where RFC 8725 asks for it: a header has `alg`, `kid` and `typ` and nothing else, so nobody is led
-to a key by `jku`, `x5u` or `jwk`; the key decides the algorithm; members stand once; numbers are finite; all is bounded.
+to a key by `jku`, `x5u` or `jwk` (a client's may name its certificate, which nothing reads); the key decides the algorithm;
+members stand once; numbers are finite; all is bounded.
 """
 
 from __future__ import annotations
@@ -59,8 +60,19 @@ class _Registry(jws.JWSRegistry):
     max_payload_length = LONGEST
 
 
+class _ClientRegistry(_Registry):
+    """Takes a certificate, too (RFC 7515 sections 4.1.6 to 4.1.8): msal and others send it with what they sign."""
+
+    default_header_registry = {  # noqa: RUF012 - theirs
+        name: JWS_HEADER_REGISTRY[name] for name in ("alg", "kid", "typ", "x5c", "x5t", "x5t#S256")
+    }
+    max_header_length = LONGEST
+
+
 _REGISTRIES: Final = {algorithm: _Registry(algorithms=[algorithm]) for algorithm in ALGORITHMS}
+_OF_CLIENTS: Final = {algorithm: _ClientRegistry(algorithms=[algorithm]) for algorithm in ALGORITHMS}
 _ANY: Final = _Registry(algorithms=list(ALGORITHMS))
+_ANY_OF_CLIENTS: Final = _ClientRegistry(algorithms=list(ALGORITHMS))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,12 +98,15 @@ class Signer:
         return made
 
 
-def verify(text: str, find: Callable[[str], VerifyingKey | None], *, types: Sequence[str]) -> dict[str, Any]:
+def verify(
+    text: str, find: Callable[[str], VerifyingKey | None], *, types: Sequence[str], certificates: bool = False
+) -> dict[str, Any]:
     """The claims of a token whose signature is by the key that `find` has for its `kid` (empty: it names none).
 
-    types: values that `typ` may have; lower case, empty for none. Raises JwtRefused.
+    types: values that `typ` may have; lower case, empty for none. certificates: whether the header may name one; it is not
+    read. Raises JwtRefused.
     """
-    header = read_header(text)
+    header = read_header(text, certificates=certificates)
     if _type_of(header) not in types:
         raise JwtRefused("typ of another kind of token")
     key_id = header.get("kid", "")
@@ -103,17 +118,18 @@ def verify(text: str, find: Callable[[str], VerifyingKey | None], *, types: Sequ
     if header.get("alg") != key.algorithm:
         raise JwtRefused("alg is not that of the key")
     try:
-        found = jws.deserialize_compact(text, _jose_key(key.public), registry=_REGISTRIES[key.algorithm])
+        registry = (_OF_CLIENTS if certificates else _REGISTRIES)[key.algorithm]
+        found = jws.deserialize_compact(text, _jose_key(key.public), registry=registry)
     except (JoseError, ValueError) as error:
         raise JwtRefused(f"signature or header: {type(error).__name__}") from error
     return _object(found.payload or b"")
 
 
-def read_header(text: str) -> dict[str, Any]:
-    """The header, not proven by anything. Raises JwtRefused."""
+def read_header(text: str, *, certificates: bool = False) -> dict[str, Any]:
+    """The header, not proven by anything. certificates: see `verify`. Raises JwtRefused."""
     header = _unproven_part(text, 0)
     try:
-        _ANY.check_header(header)
+        (_ANY_OF_CLIENTS if certificates else _ANY).check_header(header)
     except JoseError as error:
         raise JwtRefused(f"header: {type(error).__name__}") from error
     return header

@@ -15,5 +15,9 @@ class TrustSwitch(NamedTuple):
 
 SWITCHES: Mapping[str, TrustSwitch] = {
     "escape_plus": TrustSwitch("saml", "`+` in the NameID is written `.2B`, as Microsoft Entra ID wants its ImmutableID"),
+    "reused_assertions": TrustSwitch(
+        "oidc",
+        "a client's signed assertion (`private_key_jwt`) may be used until it expires, as msal does",
+    ),
 }
 """By name. docs/reference/trusts.md lists them."""

@@ -11,7 +11,12 @@ from aiohttp import web
 from gateway.federation.oidc.context import OidcContext, OidcEndpoint
 
 JWKS: Final = "/oidc/jwks"
-CONFIGURATIONS: Final = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+CONFIGURATIONS: Final = (
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/oidc/.well-known/openid-configuration",
+)
+"""The last one is for msal alone: its `oidc_authority` has to have a path, and may differ from the issuer in it."""
 _CONFIGURATION_AGE: Final = 3600
 """Seconds."""
 _encode = msgspec.json.Encoder().encode

@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.federation.oidc.client_assertions import verify_client_assertion
 from gateway.federation.oidc.client_credentials import (
@@ -120,6 +122,24 @@ CLAIMS = {"iss": "app", "sub": "app", "aud": AUDIENCES[1], "jti": "j1", "exp": N
 def _assertion(claims: dict[str, Any], typ: str = "JWT", key_id: str = "e") -> str:
     private, algorithm = (ec_key("c"), "ES256") if key_id != "r" else (rsa_key("c"), "RS256")
     return Signer().sign(claims, key_id=key_id, algorithm=algorithm, private=private, typ=typ)
+
+
+def _named(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """A token by the client's RSA key, with any header."""
+    parts = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims))
+    signature = rsa_key("c").sign(parts.encode(), PKCS1v15(), SHA256())
+    return f"{parts}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def test_a_certificate_in_the_header_is_not_read() -> None:
+    """O05: msal sends one; whatever it is, the key is that of the trust."""
+    header = {"alg": "RS256", "typ": "JWT", "x5t#S256": "AAAA", "x5t": "AAAA", "x5c": ["MIIB" * 400]}
+    only = tuple(key for key in KEYS if key.algorithm == "RS256")
+    assert verify_client_assertion(_named(header, CLAIMS), only, "app", AUDIENCES, NOW).id == "j1"
+    thief = read_keys(json.dumps({"keys": [public_jwk(rsa_key("thief"), "r", "RS256")]}))
+    for more, keys in (({}, thief), ({"x5u": "https://evil.example"}, only), ({"jwk": {}}, only), ({"crit": ["x5c"]}, only)):
+        with pytest.raises(InvalidClient):
+            verify_client_assertion(_named({**header, **more}, CLAIMS), keys, "app", AUDIENCES, NOW)
 
 
 @pytest.mark.parametrize("key_id", ["r", "e"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -121,6 +122,9 @@ async def test_a_client_with_a_key_needs_no_secret(stand: OidcStand) -> None:
     answers = [await stand.refresh(token["refresh_token"], **assertion) for _ in range(2)]
     assert [status for status, _ in answers] == [200, 401]
     assert (await stand.refresh(answers[0][1]["refresh_token"]))[1]["error"] == "invalid_client"
+    trust = changed(authentication="private_key_jwt", secrets=(), jwks=keys)
+    await stand.trust(dataclasses.replace(trust, switches={"reused_assertions": True}))
+    assert (await stand.refresh(answers[0][1]["refresh_token"], **assertion))[0] == 200
 
 
 async def test_every_way_to_fail_as_a_client_looks_the_same(stand: OidcStand) -> None:
@@ -162,10 +166,10 @@ async def test_answers_are_read_by_the_scripts_of_registered_origins_alone(stand
 
 
 async def test_discovery_names_what_is_there(stand: OidcStand) -> None:
-    """OpenID Connect Discovery section 3, RFC 8414 section 2: each address answers, and both documents are one."""
+    """OpenID Connect Discovery section 3, RFC 8414 section 2: each address answers, and all documents are one."""
     _, document, headers = await stand.get("/.well-known/openid-configuration")
-    _, other, _ = await stand.get("/.well-known/oauth-authorization-server")
-    assert document == other
+    for path in ("/.well-known/oauth-authorization-server", "/oidc/.well-known/openid-configuration"):
+        assert (await stand.get(path))[1] == document
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
