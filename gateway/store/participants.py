@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -82,18 +82,6 @@ class ParticipantStore(Protocol):
         ...
 
 
-class _Row(NamedTuple):
-    """As the driver gives it."""
-
-    session: bytes
-    trust: str
-    session_index: str
-    subject: str
-    details: bytes
-    since: float
-    expires_at: float
-
-
 class SqlParticipants:
     """Implements `ParticipantStore`. limit: participants of one session."""
 
@@ -108,7 +96,7 @@ class SqlParticipants:
         self._put = Prepared(database.dialect, insert.on_conflict_do_update(index_elements=keys, set_=changed))
         self._trim = Prepared(database.dialect, delete_rows(participants, beyond))
         own = _one(sa.bindparam("of_trust", type_=sa.String), sa.bindparam("of_index", type_=sa.String))
-        self._find = Prepared(database.dialect, sa.select(*(table[name] for name in _Row._fields)).where(own))
+        self._find = Prepared(database.dialect, sa.select(participants).where(own))
 
     async def add(self, record: ParticipantRecord) -> None:
         """See `ParticipantStore`."""
@@ -126,8 +114,8 @@ class SqlParticipants:
 
     async def find(self, trust: str, index: str) -> ParticipantRecord | None:
         """See `ParticipantStore`."""
-        row = await self._database.read_row(lambda cursor: self._find.run(cursor, of_trust=trust, of_index=index).fetchone())
-        return _record(_Row(*row)) if row is not None else None
+        row = await self._database.read_row(lambda cursor: self._find.one(cursor, of_trust=trust, of_index=index))
+        return _record(row) if row is not None else None
 
     async def of_subject(self, trust: str, subject: str) -> list[ParticipantRecord]:
         """See `ParticipantStore`."""

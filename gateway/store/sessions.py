@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -26,20 +26,6 @@ sessions = sa.Table(
     sa.Column("checked_at", sa.Float, nullable=False, server_default=sa.text("0")),
     sa.Index("ix_sessions_object", "object"),
 )
-
-
-class _Row(NamedTuple):
-    """As the driver gives it."""
-
-    digest: bytes
-    directory: str
-    object: str
-    identity: bytes
-    created_at: float
-    seen_at: float
-    expires_at: float
-    address: str
-    user_agent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +99,7 @@ class SqlSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
         alive = (sessions.c.digest == sa.bindparam("of")) & (sessions.c.expires_at > sa.bindparam("now"))
-        self._get = Prepared(database.dialect, sa.select(*(sessions.c[name] for name in _Row._fields)).where(alive))
+        self._get = Prepared(database.dialect, sa.select(sessions).where(alive))
 
     async def add(self, record: SessionRecord) -> None:
         """See `SessionStore`."""
@@ -133,8 +119,8 @@ class SqlSessions:
 
     async def get(self, digest: bytes, now: float) -> SessionRecord | None:
         """See `SessionStore`."""
-        row = await self._database.read_row(lambda cursor: self._get.run(cursor, of=digest, now=now).fetchone())
-        return _record(_Row(*row)) if row is not None else None
+        row = await self._database.read_row(lambda cursor: self._get.one(cursor, of=digest, now=now))
+        return _record(row) if row is not None else None
 
     async def touch(self, digest: bytes, now: float, expires_at: float) -> None:
         """See `SessionStore`."""

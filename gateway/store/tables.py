@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,12 +30,18 @@ class Prepared:
     def __init__(self, dialect: sa.Dialect, statement: Any) -> None:
         compiled = statement.compile(dialect=dialect)
         self._text, self._names, self._fixed = str(compiled), compiled.positiontup, compiled.params
+        self._columns = [column.name for column in getattr(statement, "selected_columns", ())]
 
     def run(self, cursor: Any, **values: Any) -> Any:
         """On a cursor of the driver. values: of the statement's bound parameters."""
         given = {**self._fixed, **values}
         cursor.execute(self._text, given if self._names is None else [given[name] for name in self._names])
         return cursor
+
+    def one(self, cursor: Any, **values: Any) -> Any:
+        """The row of a query by a key, its columns as attributes; None where there is none."""
+        row = self.run(cursor, **values).fetchone()
+        return SimpleNamespace(**dict(zip(self._columns, row, strict=True))) if row is not None else None
 
 
 def in_order(table: sa.Table, condition: sa.ColumnElement[bool], limit: int | None = None, *, skip: bool = False) -> Any:
