@@ -14,11 +14,12 @@ from aiohttp import web
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.federation.application_servers import Outgoing
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.inspection import ClaimsPreview
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
-from gateway.federation.oidc import GrantChecks, OpenIdProvider
+from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import FederationSettings
@@ -58,7 +59,8 @@ class Federation:
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.parties = Parties(self.trusts, store.trusts)
         self.grant_checks = GrantChecks(store.grants, checks)
-        self._channels: dict[str, LogoutChannel] = {}
+        outgoing = Outgoing(settings.ca_file, clock)
+        self._channels: dict[str, LogoutChannel] = {"oidc": BackChannelLogout(self.issuer, self.keys, outgoing, clock)}
         self.participants = Participants(store.participants, store.grants, trusts, self._channels, clock)
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
@@ -94,6 +96,7 @@ class Federation:
             self.keys,
             signin,
             self.transactions,
+            self.participants,
             issuer=self.issuer,
             secret=self._secret,
             checks=self.grant_checks,

@@ -105,6 +105,9 @@ class FederationSettings:
     checks_per_minute: Annotated[int, Bounds(least=1, most=100_000)] = 300
     """Maximum number of accounts behind unused sessions and refresh tokens that the relay looks up in a minute, to see
     whether they are still enabled. Less than `lookups_per_minute` of an agent, which answers for used ones, too."""
+    ca_file: Path | None = None
+    """CA certificates (PEM) for the HTTPS certificates of applications that the relay sends logout messages to, in addition
+    to the system's certificate store."""
     lifetimes: LifetimeSettings = field(default_factory=LifetimeSettings)
     """Lifetimes of codes, tokens and assertions."""
     keys: KeySettings = field(default_factory=KeySettings)

@@ -151,6 +151,13 @@ class ApplicationPages:
             further_name=application,
         )
 
+    def show_way_back(self, request: web.Request, application: Application, url: str) -> web.Response:
+        """Between a form and an application's own address, which was checked: a page that leaves by itself.
+
+        See `SignInPages.show_done` for why.
+        """
+        return self._show(request, "done.html", application, title=N_("Continue"), return_to=url)
+
     def _show(
         self, request: web.Request, template: str, application: Application | None, *, title: str, **values: Any
     ) -> web.Response:

@@ -1,23 +1,27 @@
 """OpenID Connect 1.0 and OAuth 2: an endpoint is an ordered list of small checks, with an error class for each wire error.
 
     provider                 endpoints and grant types put together; what is added is added there
-    endpoints/               authorization, consent, token, userinfo, discovery: each says what discovery tells of it
-    grant_types/             what the token endpoint redeems: authorization_code, refresh_token
+    endpoints/               authorization, consent, pushed requests, token, userinfo, introspection, revocation, logout,
+                             discovery: each says what discovery tells of it
+    grant_types/             what the token endpoint redeems: authorization_code, refresh_token, client_credentials
     checks/                  pure: ordered lists of checks
     parameters authorization_request claims_request client_credentials     a request, read; pure
     client_authentication    which client sent it
     codes grant_details refresh_tokens grant_checks                        what happens once, and what lasts
     tokens jose              kinds of tokens; joserfc is seen in `jose` alone
     code_issuance issuance person_claims                                   what is given out, and the claims in it
-    pending_request          a request while the person is at a page of ours
+    presented_tokens         tokens that a client asks about, or gives back
+    back_channel             how an application's server is told that a session has ended
+    pending_request pushed_requests   a request while the person is at a page of ours
     answers refusal cross_origin errors                                    how it is answered
 
 What belongs here: requests, checks, tokens, endpoints of both protocols. What does not: who a person is.
 """
 
+from gateway.federation.oidc.back_channel import BackChannelLogout
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.grant_details import kept_identity
 from gateway.federation.oidc.person_claims import sector_of
 from gateway.federation.oidc.provider import OpenIdProvider
 
-__all__ = ["GrantChecks", "OpenIdProvider", "kept_identity", "sector_of"]
+__all__ = ["BackChannelLogout", "GrantChecks", "OpenIdProvider", "kept_identity", "sector_of"]

@@ -11,6 +11,8 @@ class PendingRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     """The request as it came, and what the person has answered meanwhile."""
 
     query: str
+    pushed: bool = False
+    """Whether the application's server sent it ahead (RFC 9126)."""
     answer: Literal["", "allow", "deny"] = ""
     """To the question of consent."""
     scope: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ from gateway.federation.oidc.endpoints.authorization import AuthorizationEndpoin
 from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
 from gateway.federation.oidc.endpoints.discovery import DiscoveryEndpoint
 from gateway.federation.oidc.endpoints.introspection import INTROSPECT, IntrospectionEndpoint
+from gateway.federation.oidc.endpoints.logout import EndSessionEndpoint
+from gateway.federation.oidc.endpoints.pushed_requests import PAR, PushedRequestEndpoint
 from gateway.federation.oidc.endpoints.revocation import REVOKE, RevocationEndpoint
 from gateway.federation.oidc.endpoints.token import TOKEN, TokenEndpoint
 from gateway.federation.oidc.endpoints.userinfo import UserinfoEndpoint
@@ -24,7 +26,9 @@ from gateway.federation.oidc.grant_types.client_credentials import ClientCredent
 from gateway.federation.oidc.grant_types.refresh_token import RefreshTokenGrant
 from gateway.federation.oidc.issuance import TokenIssuance
 from gateway.federation.oidc.person_claims import PersonClaims
+from gateway.federation.oidc.pushed_requests import PushedRequests
 from gateway.federation.oidc.tokens import Tokens
+from gateway.federation.participants import Participants
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Resume, Transactions
 from gateway.federation.trusts import TrustRegistry
@@ -43,6 +47,7 @@ class OpenIdProvider:
         keys: SigningKeys,
         signin: SignInPages,
         transactions: Transactions,
+        participants: Participants,
         *,
         issuer: str,
         secret: bytes,
@@ -62,21 +67,24 @@ class OpenIdProvider:
             clock=clock,
         )
         issuance, cross_origin = TokenIssuance(context), CrossOrigin(trusts)
-        clients = ClientAuthentication(context, (TOKEN, INTROSPECT, REVOKE))
+        clients = ClientAuthentication(context, (TOKEN, INTROSPECT, REVOKE, PAR))
         grant_types = (
             AuthorizationCodeGrant(context, issuance),
             RefreshTokenGrant(context, issuance),
             ClientCredentialsGrant(context),
         )
+        pushed = PushedRequests(context)
         consent = ConsentEndpoint(context, signin, transactions)
-        self._authorization = AuthorizationEndpoint(context, signin, transactions, consent)
+        self._authorization = AuthorizationEndpoint(context, signin, transactions, consent, pushed)
         endpoints: list[OidcEndpoint] = [
             self._authorization,
             consent,
             TokenEndpoint(context, clients, grant_types, cross_origin),
+            PushedRequestEndpoint(context, clients, pushed),
             UserinfoEndpoint(context, cross_origin),
             IntrospectionEndpoint(context, clients),
             RevocationEndpoint(context, clients, cross_origin),
+            EndSessionEndpoint(context, signin, participants),
         ]
         self._endpoints = [*endpoints, DiscoveryEndpoint(context, endpoints, keys.settings.max_age)]
 

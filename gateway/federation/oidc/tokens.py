@@ -94,11 +94,16 @@ class Tokens:
 
     def read_id_token_hint(self, text: str, client_id: str) -> Mapping[str, Any]:
         """The claims of an ID token that was given to this client, expired or not. Raises JwtRefused."""
-        claims = self._verified(text, ("jwt",))
-        if claims.get("aud") != client_id:
+        claims = self.read_id_token(text)
+        if claims["aud"] != client_id:
             raise JwtRefused("the ID token is another client's")
-        if not isinstance(claims.get("sub"), str):
-            raise JwtRefused("the ID token has no subject")
+        return claims
+
+    def read_id_token(self, text: str) -> Mapping[str, Any]:
+        """The claims of an ID token that was given to any client, expired or not. Raises JwtRefused."""
+        claims = self._verified(text, ("jwt",))
+        if not isinstance(claims.get("aud"), str) or not isinstance(claims.get("sub"), str):
+            raise JwtRefused("the ID token has no audience, or no subject")
         return claims
 
     def _verified(self, text: str, types: tuple[str, ...]) -> dict[str, Any]:

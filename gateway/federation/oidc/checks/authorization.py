@@ -39,6 +39,12 @@ def check_no_request_object(parameters: Parameters) -> None:
         raise RegistrationNotSupported("a registration in the request")
 
 
+def check_pushed(client: OidcClient, *, pushed: bool) -> None:
+    """The application's server has sent it ahead, where its trust says so (RFC 9126 section 6). Raises InvalidRequest."""
+    if client.require_par and not pushed:
+        raise InvalidRequest("the trust takes pushed authorization requests only")
+
+
 def check_grant_type(_request: AuthorizationRequest, client: OidcClient) -> None:
     """The trust has the code flow. Raises UnauthorizedClient."""
     if "authorization_code" not in client.grants:

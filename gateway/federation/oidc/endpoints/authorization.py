@@ -28,6 +28,7 @@ from gateway.federation.oidc.checks.authorization import (
     RESPONSE_MODES,
     check_authorization,
     check_no_request_object,
+    check_pushed,
     granted_scope,
 )
 from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_consent, required_sign_in
@@ -40,6 +41,7 @@ from gateway.federation.oidc.errors import AuthorizationDenied, InvalidRequest, 
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.pending_request import PendingRequest, read_pending, write_pending
+from gateway.federation.oidc.pushed_requests import PushedRequests
 from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import AccessRefusal, Trust, check_access
@@ -58,9 +60,15 @@ class AuthorizationEndpoint:
     """See above."""
 
     def __init__(
-        self, context: OidcContext, signin: SignInPages, transactions: Transactions, consent: ConsentEndpoint
+        self,
+        context: OidcContext,
+        signin: SignInPages,
+        transactions: Transactions,
+        consent: ConsentEndpoint,
+        pushed: PushedRequests,
     ) -> None:
         self._context, self._signin, self._transactions, self._consent = context, signin, transactions, consent
+        self._pushed = pushed
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -86,8 +94,11 @@ class AuthorizationEndpoint:
 
     async def authorize(self, request: web.Request) -> web.StreamResponse:
         """A browser comes from an application."""
+        try:
+            pending = await self._pushed.open(request.rel_url.raw_query_string)
+        except OAuthError as unproven:
+            return self._page(request, unproven)
         session = await self._signin.session_of(request)
-        pending = PendingRequest(query=request.rel_url.raw_query_string)
         return await self._answer(request, pending, session, returned=False)
 
     async def authorize_by_form(self, request: web.Request) -> web.StreamResponse:
@@ -121,10 +132,10 @@ class AuthorizationEndpoint:
             return self._page(request, unproven)
         request[TRUST] = trust.id
         try:
-            asked = self._checked(parameters, trust)
+            asked = self._checked(parameters, trust, pushed=pending.pushed)
             signed_in = self._signed_in(trust, session, request[CLIENT_ADDRESS])
             if self._asks(asked, trust, signed_in, returned=returned) or session is None or signed_in is None:
-                return await self._sign_in(parameters, asked, trust, session)
+                return await self._sign_in(pending, asked, trust, session)
             return await self._proceed(request, pending, asked, trust, session, signed_in.subject)
         except (OAuthError, StoreError, SigningKeyError) as refused:
             error = as_oauth_error(refused)
@@ -139,8 +150,9 @@ class AuthorizationEndpoint:
         check_redirect_uri(trust.oidc, parameters.one("redirect_uri"))
         return trust
 
-    def _checked(self, parameters: Parameters, trust: Trust) -> AuthorizationRequest:
+    def _checked(self, parameters: Parameters, trust: Trust, *, pushed: bool) -> AuthorizationRequest:
         """Raises OAuthError."""
+        check_pushed(trust.oidc, pushed=pushed)
         check_no_request_object(parameters)
         asked = read_authorization_request(parameters)
         check_authorization(asked, trust.oidc)
@@ -209,12 +221,12 @@ class AuthorizationEndpoint:
         )
 
     async def _sign_in(
-        self, parameters: Parameters, asked: AuthorizationRequest, trust: Trust, session: Session | None
+        self, pending: PendingRequest, asked: AuthorizationRequest, trust: Trust, session: Session | None
     ) -> web.StreamResponse:
         transaction = Transaction(
             protocol="oidc",
             trust=trust.id,
-            request=write_pending(PendingRequest(query=parameters.query)),
+            request=write_pending(PendingRequest(query=pending.query, pushed=pending.pushed)),
             fresh_since=self._context.clock(),
             session=session.name if session is not None else "",
             hint=asked.login_hint,

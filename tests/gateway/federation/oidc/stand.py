@@ -89,8 +89,10 @@ class AppBrowser:
                     self.cookies[name] = morsel.value
             text, location = await response.text(), response.headers.get("Location", "")
         refresh = re.search(r'http-equiv="refresh" content="0; url=([^"]*)"', text)
-        if location.startswith("/") or refresh is not None:
-            return await self.request("GET", location or unescape(refresh[1] if refresh is not None else ""))
+        if refresh is not None:
+            location = unescape(refresh[1])
+        if location.startswith("/"):
+            return await self.request("GET", location)
         return Arrival(response.status, unescape(text), location, response.headers)
 
     async def open(self, path: str, **options: Any) -> Arrival:
