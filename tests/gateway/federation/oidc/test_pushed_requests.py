@@ -114,12 +114,17 @@ async def test_a_trust_may_take_nothing_else(stand: OidcStand) -> None:
     assert (await browser.authorize()).members["error"] == "invalid_request"
 
 
-async def test_nothing_of_the_clients_proof_is_kept(stand: OidcStand) -> None:
-    """The secret goes no further than the endpoint; nor does an address lead to the request in the database."""
+async def test_nothing_of_the_clients_proof_is_kept(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret goes no further than the endpoint; nor does the address lead to the request in the database."""
+    put, kept = stand.relay.store.once.put, []
+
+    async def note(kind: str, key: str, value: bytes, **times: float) -> bool:
+        kept.append((kind, key, value))
+        return await put(kind, key, value, **times)
+
+    monkeypatch.setattr(stand.relay.store.once, "put", note)
     _, pushed = await push(stand)
-    kept = await stand.relay.store._database.read(
-        lambda connection: connection.exec_driver_sql("SELECT key, value FROM once WHERE kind = 'pushed request'").all()
-    )
-    ((key, value),) = kept
+    ((kind, key, value),) = kept
+    assert kind == "pushed request"
     assert SECRET.encode() not in value
-    assert key not in pushed["request_uri"]
+    assert pushed["request_uri"].removeprefix(PREFIX) not in key
