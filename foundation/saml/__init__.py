@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from foundation.saml.metadata import MAX_METADATA_BYTES, read_metadata
     from foundation.saml.partner_metadata import read_partner_metadata
     from foundation.saml.party_metadata import PartyDescription, PartyEndpoint, read_party_metadata
-    from foundation.saml.redirect_binding import RedirectMessage, read_redirect, sign_redirect, verify_redirect
+    from foundation.saml.redirect_binding import MessageName, RedirectMessage, read_redirect, sign_redirect, verify_redirect
     from foundation.saml.requests import (
         AUTHN_REQUEST,
         LOGOUT_REQUEST,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         read_name_id,
         read_posted,
     )
+    from foundation.saml.soap import SOAP_ACTION, SOAP_TYPE, read_envelope, write_envelope, write_fault
     from foundation.saml.token_client import TokenClient
     from foundation.saml.ws_trust import (
         MAX_ANSWER_BYTES,
@@ -53,9 +54,10 @@ _MODULES = {
     "enveloped_signature": "Verified has_signature verify_enveloped",
     "metadata": "MAX_METADATA_BYTES read_metadata",
     "partner_metadata": "read_partner_metadata",
-    "redirect_binding": "RedirectMessage read_redirect sign_redirect verify_redirect",
+    "redirect_binding": "MessageName RedirectMessage read_redirect sign_redirect verify_redirect",
     "requests": "AUTHN_REQUEST LOGOUT_REQUEST LOGOUT_RESPONSE posted read_authn_request read_logout_request"
     " read_logout_response read_name_id read_posted",
+    "soap": "SOAP_ACTION SOAP_TYPE read_envelope write_envelope write_fault",
     "token_client": "TokenClient",
     "ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
     " read_token_answer readable",
@@ -68,6 +70,8 @@ __all__ = [
     "LOGOUT_RESPONSE",
     "MAX_ANSWER_BYTES",
     "MAX_METADATA_BYTES",
+    "SOAP_ACTION",
+    "SOAP_TYPE",
     "SUCCESS",
     "WS_TRUST_13",
     "WS_TRUST_2005",
@@ -77,6 +81,7 @@ __all__ = [
     "Fault",
     "LogoutRequest",
     "LogoutResponse",
+    "MessageName",
     "Metadata",
     "NameIdentifier",
     "PartnerMetadata",
@@ -97,6 +102,7 @@ __all__ = [
     "posted",
     "read_assertion",
     "read_authn_request",
+    "read_envelope",
     "read_logout_request",
     "read_logout_response",
     "read_metadata",
@@ -111,6 +117,8 @@ __all__ = [
     "sign_redirect",
     "verify_enveloped",
     "verify_redirect",
+    "write_envelope",
+    "write_fault",
 ]
 
 

@@ -21,7 +21,7 @@ from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider
 from gateway.federation.participants import LogoutChannel, Participants
-from gateway.federation.saml import Parties, SamlContext, SamlProvider
+from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
@@ -59,9 +59,24 @@ class Federation:
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.parties = Parties(self.trusts, store.trusts)
         self.grant_checks = GrantChecks(store.grants, checks)
+        self._saml = SamlContext(
+            public_url=self.issuer,
+            store=store,
+            parties=self.parties,
+            keys=self.keys,
+            lifetimes=settings.lifetimes,
+            secret=self._secret,
+            clock=clock,
+        )
+        self._chains = LogoutChains(self._saml, self.transactions)
         outgoing = Outgoing(settings.ca_file, clock)
-        self._channels: dict[str, LogoutChannel] = {"oidc": BackChannelLogout(self.issuer, self.keys, outgoing, clock)}
-        self.participants = Participants(store.participants, store.grants, trusts, self._channels, clock)
+        self._channels: dict[str, LogoutChannel] = {
+            "oidc": BackChannelLogout(self.issuer, self.keys, outgoing, clock),
+            "saml": SoapLogout(self._saml, outgoing),
+        }
+        self.participants = Participants(
+            store.participants, store.grants, trusts, self._channels, clock, browser=self._chains
+        )
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
         """Replace signing keys where it is due."""
@@ -103,16 +118,7 @@ class Federation:
             clock=self._clock,
         )
         oidc.add_routes(app)
-        context = SamlContext(
-            public_url=self.issuer,
-            store=self._store,
-            parties=self.parties,
-            keys=self.keys,
-            lifetimes=self._settings.lifetimes,
-            secret=self._secret,
-            clock=self._clock,
-        )
-        saml = SamlProvider(context, signin, self.transactions, self.participants)
+        saml = SamlProvider(self._saml, signin, self.transactions, self.participants, self._chains)
         saml.add_routes(app)
         Continuation(self.transactions, signin, {"oidc": oidc.resume, "saml": saml.resume}).add_routes(app)
 

@@ -18,7 +18,7 @@ from gateway.signin.cookies import FormToken
 from gateway.signin.departures import Departure
 from gateway.signin.forms import read_form
 from gateway.signin.messages import N_, Message
-from gateway.signin.pages import Pages
+from gateway.signin.pages import Pages, post_elsewhere
 
 SCOPES: Final = {
     "profile": N_("Your name and user name"),
@@ -157,6 +157,34 @@ class ApplicationPages:
         See `SignInPages.show_done` for why.
         """
         return self._show(request, "done.html", application, title=N_("Continue"), return_to=url)
+
+    def show_leaving(
+        self,
+        request: web.Request,
+        departures: Sequence[Departure],
+        ahead: Sequence[str],
+        *,
+        url: str,
+        fields: Mapping[str, str],
+        skip: str,
+    ) -> web.Response:
+        """On the way from application to application, each of which is told that the person has signed out.
+
+        departures: what came of those before; ahead: names of the others. url: where the first one is told, by a form if
+        there are fields; skip: a path of ours that leaves it out. The page leaves by itself, and stays while nobody answers.
+        """
+        response = self._show(
+            request,
+            "leaving.html",
+            None,
+            title=Message.SIGNED_OUT,
+            departures=departures,
+            ahead=ahead,
+            url=url,
+            fields=fields,
+            skip=skip,
+        )
+        return post_elsewhere(response)
 
     def _show(
         self, request: web.Request, template: str, application: Application | None, *, title: str, **values: Any

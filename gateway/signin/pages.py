@@ -55,6 +55,8 @@ _IN_ANY_LANGUAGE = (
     "/signin/changed",
 )
 """Pages that can be asked for once more in another language."""
+_CARRYING = ("/continue/", "/saml/logout/")
+"""So can these, whose address says all that they need."""
 
 
 def check_pages(settings: SignInSettings) -> None:
@@ -107,9 +109,7 @@ class Pages:
     def render_post(self, request: web.Request, url: str, fields: Mapping[str, str]) -> web.Response:
         """A page that posts a form to somebody else, by itself or by its button."""
         response = self.render(request, "post.html", title=N_("Continue"), url=url, fields=fields, shared=True)
-        response.headers["Content-Security-Policy"] = _POST_CSP
-        response.headers["Referrer-Policy"] = "no-referrer"  # our address says what was asked
-        return response
+        return post_elsewhere(response)
 
     def _context(self, request: web.Request, language: str) -> Mapping[str, Any]:
         """What a template may use, before its own values."""
@@ -156,6 +156,13 @@ class Pages:
         return web.Response(body=icon.content, content_type=icon.type, charset="utf-8", headers=_FOR_A_DAY)
 
 
+def post_elsewhere(response: web.Response) -> web.Response:
+    """A page of which a form is for an application."""
+    response.headers["Content-Security-Policy"] = _POST_CSP
+    response.headers["Referrer-Policy"] = "no-referrer"  # our address says what was asked
+    return response
+
+
 def with_return(path: str, return_to: str) -> str:
     """A path of ours, with where to go afterwards; the account page is understood."""
     if return_to == "/account":
@@ -169,7 +176,7 @@ def _tell(texts: Texts, message: str, value: float) -> str:
 
 def _other_languages(request: web.Request, language: str) -> list[tuple[str, str, str]]:
     """Tag, name and address of this page in each other language."""
-    path = request.path if request.path in _IN_ANY_LANGUAGE or request.path.startswith("/continue/") else "/signin"
+    path = request.path if request.path in _IN_ANY_LANGUAGE or request.path.startswith(_CARRYING) else "/signin"
     return_to = safe_path(request.query.get("return_to"))
     return [
         (tag, language_name(tag), with_return(f"{path}?language={tag}", return_to)) for tag in LANGUAGES if tag != language

@@ -4,6 +4,7 @@
     checks        what a request has to be: pure
     parties       what is known of a party: its trust, and its own metadata
     responses documents     what a party is told; pysaml2's object model
+    logout/       single logout: the parties of a session are told of its end
     endpoints/    the addresses
     provider context
 
@@ -12,10 +13,13 @@ What belongs here: the endpoints and the checks of the protocol. What does not: 
 
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
+from gateway.federation.saml.logout.chains import LogoutChains
+from gateway.federation.saml.logout.soap import SoapLogout
 from gateway.federation.saml.parties import LogoutEndpoint, Parties, Party, party_of
 from gateway.federation.saml.provider import SamlProvider
 
 __all__ = [
+    "LogoutChains",
     "LogoutEndpoint",
     "Parties",
     "Party",
@@ -23,6 +27,7 @@ __all__ = [
     "SamlContext",
     "SamlProvider",
     "SamlRefusal",
+    "SoapLogout",
     "StatusRefused",
     "party_of",
 ]

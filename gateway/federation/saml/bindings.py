@@ -13,9 +13,11 @@ from aiohttp import web
 from foundation.saml import (
     AUTHN_REQUEST,
     AuthnRequest,
+    MessageName,
     RedirectMessage,
     has_signature,
     read_authn_request,
+    read_envelope,
     read_posted,
     read_redirect,
     verify_enveloped,
@@ -34,6 +36,7 @@ _MAX_RELAY_STATE = 2048
 class IncomingMessage:
     """What came, by either binding; nothing is verified yet."""
 
+    name: MessageName
     document: bytes = field(repr=False)
     relay_state: str = field(repr=False)
     redirect: RedirectMessage | None = field(default=None, repr=False)
@@ -61,17 +64,28 @@ async def read_request(request: web.Request, parties: Parties) -> IncomingReques
     return IncomingRequest(request=asked, party=party, signed=signed, relay_state=incoming.relay_state)
 
 
-async def read_message(request: web.Request, name: str) -> IncomingMessage:
-    """By whichever binding it came. Raises PartyRefused, SamlError."""
+async def read_message(request: web.Request, *names: MessageName) -> IncomingMessage:
+    """One of these, by whichever binding it came. Raises PartyRefused, SamlError."""
     if request.method == "POST":
         form = await _read_form(request)
-        if name not in form:
-            raise PartyRefused(f"its form has no {name}")
-        return IncomingMessage(document=read_posted(form[name]), relay_state=form.get("RelayState", ""))
+        found = [name for name in names if name in form]
+        if len(found) != 1:
+            raise PartyRefused(f"its form has {len(found)} of {' and '.join(names)} instead of one")
+        document = read_posted(form[found[0]])
+        return IncomingMessage(name=found[0], document=document, relay_state=form.get("RelayState", ""))
     message = read_redirect(request.rel_url.raw_query_string)
-    if message.name != name:
-        raise PartyRefused(f"it has a {message.name} instead of a {name}")
-    return IncomingMessage(document=message.document, relay_state=message.relay_state, redirect=message)
+    if message.name not in names:
+        raise PartyRefused(f"it has a {message.name} instead of a {' or '.join(names)}")
+    return IncomingMessage(name=message.name, document=message.document, relay_state=message.relay_state, redirect=message)
+
+
+async def read_soap(request: web.Request) -> IncomingMessage:
+    """The request in an envelope. Raises PartyRefused, SamlError."""
+    try:
+        body = await read_body(request, MAX_FORM)
+    except web.HTTPException as error:
+        raise PartyRefused("its envelope cannot be read") from error
+    return IncomingMessage(name="SAMLRequest", document=read_envelope(body), relay_state="")
 
 
 def find_party(parties: Parties, issuer: str) -> Party:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs import Certificate, read_certificate
-from foundation.saml import sign_element
+from foundation.saml import MessageName, sign_element, sign_redirect
 from gateway.federation.keys import NoSigningKey, SigningKey, SigningKeys
 from gateway.federation.saml.parties import Parties, Party
 from gateway.federation.settings import LifetimeSettings
@@ -21,6 +21,7 @@ from gateway.store import Store
 
 METADATA = "/saml/metadata"
 SIGN_ON = "/saml/sso"
+SINGLE_LOGOUT = "/saml/slo"
 START = "/saml/start/"
 
 
@@ -51,6 +52,11 @@ class SamlContext:
         """The document with that element signed as the party's trust wants it. Raises NoSigningKey."""
         key, certificate = self._key()
         return sign_element(document, element_id, key, certificate, sha1=self._sha1(party))
+
+    def sign_query(self, name: MessageName, document: bytes, relay_state: str, party: Party) -> str:
+        """The query that carries the document, signed as the party's trust wants it. Raises NoSigningKey."""
+        key, _ = self._key()
+        return sign_redirect(name, document, relay_state, key, sha1=self._sha1(party))
 
     def sign_own(self, document: bytes, element_id: str) -> bytes:
         """The same for what is no single party's: metadata. Raises NoSigningKey."""

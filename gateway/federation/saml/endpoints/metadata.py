@@ -10,9 +10,9 @@ from aiohttp import web
 
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.saml.checks import FORMATS
-from gateway.federation.saml.context import METADATA, SIGN_ON, SamlContext
+from gateway.federation.saml.context import METADATA, SIGN_ON, SINGLE_LOGOUT, SamlContext
 from gateway.federation.saml.documents import ProviderDescription, write_metadata
-from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT
+from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class MetadataEndpoint:
             id=f"_{hashlib.sha256(context.entity_id.encode()).hexdigest()[:40]}",
             entity_id=context.entity_id,
             sign_on=own,
-            logout={},
+            logout=dict.fromkeys((BINDING_REDIRECT, BINDING_POST, BINDING_SOAP), context.public_url + SINGLE_LOGOUT),
             signing=context.certificates("saml"),
             name_id_formats=FORMATS,
             valid_until=now + _VALID,

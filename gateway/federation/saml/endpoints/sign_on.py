@@ -25,6 +25,7 @@ from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
+from gateway.federation.saml.logout.subjects import write_details
 from gateway.federation.saml.names import NO_PASSIVE, RESPONDER
 from gateway.federation.saml.parties import Party
 from gateway.federation.saml.responses import Asked, Responses, Told
@@ -54,15 +55,6 @@ class PendingSignOn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
 
     def __repr__(self) -> str:
         return f"PendingSignOn({self.id!r}, …)"
-
-
-class SubjectDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a party needs to be told the end of a session: how it knows the person."""
-
-    value: str
-    format: str
-    name_qualifier: str = ""
-    sp_name_qualifier: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -208,14 +200,8 @@ class SignOnEndpoint:
             raise PartyRefused("its request was answered before")
 
     async def _join(self, party: Party, told: Told, session: Session) -> None:
-        name = told.name_id
-        details = SubjectDetails(
-            value=name.value,
-            format=name.format,
-            name_qualifier=name.name_qualifier,
-            sp_name_qualifier=name.sp_name_qualifier,
-        )
-        await self._participants.joined(session, party.trust, _encode(details), subject=name.value)
+        details = write_details(told.name_id, session.record.account)
+        await self._participants.joined(session, party.trust, details, subject=told.name_id.value)
 
     def _post(self, request: web.Request, url: str, document: bytes, relay_state: str) -> web.Response:
         fields = {"SAMLResponse": posted(document)}

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.federation.application_servers import Outgoing
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.keys import KeySettings, SigningKeys
-from gateway.federation.participants import Participants
-from gateway.federation.saml import Parties, SamlContext, SamlProvider
+from gateway.federation.participants import LogoutChannel, Participants
+from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import LifetimeSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, write_trust
-from gateway.signin import Applications, Seal, SignInPages
+from gateway.signin import Applications, Seal, SessionDependents, SignInPages
 from gateway.store import Store, TrustRecord
 from tests.gateway.federation.saml.service_provider import ACS, ENTITY, ORIGIN, OTHER_ACS, own_keys, pem
 from tests.gateway.signin.site import Site, serve
@@ -39,27 +40,36 @@ class Provider:
 
     def __init__(self) -> None:
         self.trust = WIKI
+        self.ca_file: Path | None = None
+        """Of parties that it asks by SOAP."""
 
-    def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
+    def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents:
         self.store, self.clock = store, clock
         self.trusts = TrustRegistry(store.trusts)
         self.parties = Parties(self.trusts, store.trusts)
         self.keys = SigningKeys(store, KeySettings(), host="signin.example.com", clock=clock)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
-        return WaitingApplications(self.transactions, self.trusts)
-
-    def add_routes(self, app: web.Application, pages: SignInPages) -> None:
-        context = SamlContext(
+        self.context = SamlContext(
             public_url=ORIGIN,
-            store=self.store,
+            store=store,
             parties=self.parties,
             keys=self.keys,
             lifetimes=LifetimeSettings(),
             secret=b"s" * 32,
-            clock=self.clock,
+            clock=clock,
         )
-        participants = Participants(self.store.participants, self.store.grants, self.trusts, {}, self.clock)
-        provider = SamlProvider(context, pages, self.transactions, participants)
+        self.chains = LogoutChains(self.context, self.transactions)
+        channels: dict[str, LogoutChannel] = {"saml": SoapLogout(self.context, Outgoing(self.ca_file, clock))}
+        self.participants = Participants(
+            store.participants, store.grants, self.trusts, channels, clock, browser=self.chains, time_limit=2.0
+        )
+        return self.participants
+
+    def applications(self, _store: Store, _clock: Callable[[], float]) -> Applications:
+        return WaitingApplications(self.transactions, self.trusts)
+
+    def add_routes(self, app: web.Application, pages: SignInPages) -> None:
+        provider = SamlProvider(self.context, pages, self.transactions, self.participants, self.chains)
         provider.add_routes(app)
         Continuation(self.transactions, pages, {"saml": provider.resume}).add_routes(app)
 
