@@ -289,6 +289,7 @@ class Relay:
             flush_refusals=self.refusals.flush,
         )
 
+        self.metrics.register(self.federation.metrics)
         self._preview = self.federation.preview(self.lookups, self.sessions.read)
         self._issued = IssuedSearch(self.store, issuer=self.federation.issuer)
 
@@ -367,7 +368,9 @@ class Relay:
 
     def public_app(self) -> web.Application:
         """What people, back ends and agents reach."""
-        app = web.Application(client_max_size=64 * 1024, middlewares=[self._identify])
+        app = web.Application(
+            client_max_size=64 * 1024, middlewares=[self._identify, self.federation.refusal_records(self.refusals)]
+        )
         for part in (self.pages, self.api, self.enrolment, self.endpoint):
             part.add_routes(app)
         self.federation.add_routes(app, self.pages)

@@ -25,6 +25,7 @@ from gateway.federation.inspection import (
 )
 from gateway.federation.keys import Ring
 from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
+from gateway.federation.metrics import FederationMetrics
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation, key_context
 from gateway.federation.settings import FederationSettings
@@ -46,6 +47,7 @@ __all__ = [
     "ClaimsPreviewView",
     "EvidenceView",
     "Federation",
+    "FederationMetrics",
     "FederationSettings",
     "IssueView",
     "IssuedSearch",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -19,14 +20,16 @@ from gateway.federation.applications import WaitingApplications
 from gateway.federation.inspection import ClaimsPreview
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
+from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider
 from gateway.federation.participants import LogoutChannel, Participants
+from gateway.federation.refused_requests import record_refusals
 from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
-from gateway.relay import LookUps
+from gateway.relay import LookUps, Refusals
 from gateway.signin import AccountChecks, Seal, Session, SignInPages
 from gateway.store import SessionRecord, Store
 
@@ -51,6 +54,7 @@ class Federation:
         self._settings, self._store, self._clock, self._secret = settings, store, clock, subject_secret(secret)
         self.issuer = public_url.rstrip("/")
         self.trusts = trusts
+        self.metrics = FederationMetrics(lambda trust: trusts.get(trust) is not None)
         context = key_context(settings, store, public_url, clock)
         self.keys = SigningKeys(store, settings.keys, host=context.host, clock=clock, sleep=sleep)
         self.rollovers = Rollovers(context, sleep=sleep)
@@ -67,6 +71,7 @@ class Federation:
             lifetimes=settings.lifetimes,
             secret=self._secret,
             clock=clock,
+            metrics=self.metrics,
         )
         self._chains = LogoutChains(self._saml, self.transactions)
         outgoing = Outgoing(settings.ca_file, clock)
@@ -96,6 +101,10 @@ class Federation:
         except NoSigningKey as error:
             log.error("federation.key_missing", error=str(error))  # noqa: TRY400 - it says all
 
+    def refusal_records(self, refusals: Refusals) -> Middleware:
+        """Counts what applications are refused, and has the trail say it."""
+        return record_refusals(refusals, self.metrics, self._clock)
+
     def preview(self, lookups: LookUps, read: Callable[[SessionRecord], Session]) -> ClaimsPreview:
         """What applications would be told of people. read: what the store keeps of a session, as one."""
         return ClaimsPreview(
@@ -116,6 +125,7 @@ class Federation:
             secret=self._secret,
             checks=self.grant_checks,
             clock=self._clock,
+            metrics=self.metrics,
         )
         oidc.add_routes(app)
         saml = SamlProvider(self._saml, signin, self.transactions, self.participants, self._chains)

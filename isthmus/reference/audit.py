@@ -48,6 +48,9 @@ MEANINGS = {
     " the trust.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
+    "federation.refused": "A request of an application, or of a user at one, was refused; `reason` is the error of the"
+    " protocol (`unproven`: it was not answered, because it was not proven whose it is), `detail` says more. One entry for"
+    " each trust, reason and address in a minute; `times` says how many refusals it stands for.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",
     "federation.grant_ended": "What an application was given for a user ended, refresh tokens included, because of the"
@@ -95,6 +98,7 @@ _PACKAGES = (
     "gateway.federation.oidc",
     "gateway.federation.oidc.endpoints",
     "gateway.federation.oidc.grant_types",
+    "gateway.federation",
     "gateway.federation.inspection",
     "gateway.federation.keys",
     "gateway.federation.keys.rollover",

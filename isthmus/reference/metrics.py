@@ -15,6 +15,7 @@ from gateway.agent import AgentCoreSettings
 from gateway.alarms import Alarms
 from gateway.app import ServerSettings
 from gateway.certificate import CertificateGauges
+from gateway.federation import FederationMetrics
 from gateway.protocol import Outcome
 from gateway.relay import AgentGauges, LookUpMetrics, RefusalGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
@@ -66,6 +67,10 @@ def relay() -> list[Metric]:
     registry.register(AgentGauges(cast(Any, dispatcher)))
     registry.register(CertificateGauges(lambda: 0.0, 0.0))
     registry.register(RefusalGauges(cast(Any, SimpleNamespace(delay=0.25, waiting=0, open=0))))
+    applications = FederationMetrics()
+    applications.count_issued("a", "oidc")
+    applications.count_refused("a", "oidc", "a")
+    registry.register(applications)
     return list(registry.collect())
 
 

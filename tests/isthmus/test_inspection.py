@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.app import open_relay_store
 from gateway.federation import ClaimsPreviewView, EvidenceView, IssueView
 from gateway.federation.inspection.evidence import Evidence
 from gateway.keys import load_keys
+from gateway.protocol import AccountId
 from gateway.store import AuditEvent
 from isthmus.cli.relay.audit.issuance import issued_lines
 from isthmus.cli.relay.claims import claim_lines
@@ -20,29 +23,32 @@ from tests.isthmus.conftest import Run
 TOKEN = "r" * 43
 
 
-async def _record(config: Path) -> None:
+async def _record(config: Path, *events: AuditEvent) -> None:
     settings = load_settings(config, RelaySettings).server
     store = open_relay_store(settings, load_keys(settings, time.time()))
     try:
-        event = AuditEvent(
-            time=1_700_000_000.0,
-            kind="federation.issued",
-            actor="trust:wiki",
-            subject="anna\x1b[31m",
-            address="192.0.2.7",
-            correlation_id="0a202933cc1a983d",
-            via="oidc",
-            detail={"refresh_token": hashlib.sha256(TOKEN.encode()).hexdigest()},
-        )
-        await store.audit.append(event)
+        for event in events or (_issued(),):
+            await store.audit.append(event)
     finally:
         await store.close()
 
 
+def _issued() -> AuditEvent:
+    return AuditEvent(
+        time=1_700_000_000.0,
+        kind="federation.issued",
+        actor="trust:wiki",
+        subject="anna\x1b[31m",
+        account=AccountId("9d1c", "0f7c1c2e-5b1d-4c55-9d3c-6f6f0a9b7a11"),
+        address="192.0.2.7",
+        correlation_id="0a202933cc1a983d",
+        via="oidc",
+        detail={"scope": "openid", "refresh_token": hashlib.sha256(TOKEN.encode()).hexdigest()},
+    )
+
+
 def test_a_token_is_found_where_no_relay_runs(run: Run, ready: Path, tmp_path: Path) -> None:
     """On its store; what a stranger typed as a name moves no cursor. The exit code says whether it was issued here."""
-    import asyncio
-
     asyncio.run(_record(ready))
     file = tmp_path / "token"
     file.write_text(TOKEN)
@@ -143,3 +149,32 @@ def test_verdicts_in_words() -> None:
     same_id = EvidenceView(evidence=evidence, issued=[issue], own_issuer=True, own_key=True)
     assert issued_lines(same_id)[0].startswith("Not as it was issued here")
     assert "for (removed from the trail), to the application wiki, from an unknown address" in issued_lines(same_id)[2]
+
+
+def test_a_sign_in_is_explained_as_far_as_the_application(run: Run, ready: Path) -> None:
+    """What came of it there in the minutes after, and by its own reference each in full; no secret."""
+    issued = _issued()
+    sign_in = replace(issued, time=issued.time - 5, kind="signin", actor="page", outcome="success", via="page", detail={})
+    sign_in = replace(sign_in, correlation_id="1111111111111111", agent="dc1")
+    refused = replace(
+        issued,
+        time=issued.time + 60,
+        kind="federation.refused",
+        correlation_id="2222222222222222",
+        detail={"reason": "invalid_grant", "detail": "the code was redeemed before", "path": "/oidc/token", "times": "4"},
+    )
+    elsewhere = replace(refused, address="198.51.100.9")
+    asyncio.run(_record(ready, sign_in, issued, refused, elsewhere))
+    code, out, _ = run("relay", "explain", "1111111111111111", "--config", ready)
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("Then")] == [
+        "Then        2023-11-14 22:13:20Z issued refresh_token, application wiki: explain 0a202933cc1a983d",
+        "Then        2023-11-14 22:14:20Z refused invalid_grant, application wiki: explain 2222222222222222",
+    ]
+    _, out, _ = run("relay", "explain", "0a202933cc1a983d", "--config", ready)
+    assert "Checks      all passed" in out
+    assert "\x1b" not in out
+    assert hashlib.sha256(TOKEN.encode()).hexdigest() not in out
+    _, out, _ = run("relay", "explain", "2222222222222222", "--config", ready)
+    assert "Checks      refused: the code was redeemed before (this entry stands for 4 refusals)" in out
+    assert "Meaning     A code or refresh token was used before" in out

@@ -14,9 +14,19 @@ from gateway.store import ParticipantRecord
 
 
 async def issue_code(
-    context: OidcContext, asked: AuthorizationRequest, trust: Trust, session: Session, subject: str, address: str
+    context: OidcContext,
+    asked: AuthorizationRequest,
+    trust: Trust,
+    session: Session,
+    subject: str,
+    *,
+    address: str,
+    request: str,
 ) -> str:
-    """A code, and that the application takes part in the session. Raises StoreFull, StoreUnavailable."""
+    """A code, and that the application takes part in the session. request: its correlation id.
+
+    Raises StoreFull, StoreUnavailable.
+    """
     now, index = context.clock(), session.index(trust.id)
     await context.store.participants.add(
         ParticipantRecord(
@@ -48,6 +58,7 @@ async def issue_code(
         redirect_uri=asked.redirect_uri,
         challenge=asked.code_challenge,
         nonce=asked.nonce,
+        request=request,
         session=session.key,
         session_ends_at=session.ends_at,
         checked_at=session.checked_at,

@@ -30,6 +30,8 @@ class CodeDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     trust: str
     redirect_uri: str
     challenge: str = ""
+    request: str = ""
+    """Correlation id of the browser's request."""
     nonce: str = ""
     session: bytes = b""
     """The session that it was issued in (`Session.key`)."""

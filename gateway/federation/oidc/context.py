@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.person_claims import PersonClaims
@@ -36,6 +37,7 @@ class OidcContext:
     checks: GrantChecks
     settings: FederationSettings
     clock: Callable[[], float]
+    metrics: FederationMetrics = field(default_factory=FederationMetrics)
 
     def lifetimes_of(self, trust: Trust) -> Lifetimes:
         """The trust's, or else the relay's."""

@@ -44,6 +44,8 @@ class IssuedGrant:
     expires_at: float
     """The grant's end: no token of it lives longer."""
     nonce: str = ""
+    request: str = ""
+    """Correlation id of the browser's request that the grant comes from: people quote that one. Empty: of a refresh."""
     refresh_token: str = field(default="", repr=False)
 
 
@@ -120,8 +122,9 @@ class TokenIssuance:
             subject=identity.user_name,
             account=identity.account,
             address=grant.details.address,
-            correlation_id=asked.correlation_id,
+            correlation_id=grant.request or asked.correlation_id,
             via="oidc",
             detail={"scope": body["scope"], "jti": token_id, **hashes},
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
+        self._context.metrics.count_issued(asked.trust.id, "oidc")

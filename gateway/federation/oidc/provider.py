@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from gateway.federation.keys import SigningKeys
+from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc.client_authentication import ClientAuthentication
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.context import OidcContext, OidcEndpoint
@@ -53,6 +54,7 @@ class OpenIdProvider:
         secret: bytes,
         checks: GrantChecks,
         clock: Callable[[], float],
+        metrics: FederationMetrics,
     ) -> None:
         context = OidcContext(
             issuer=issuer,
@@ -65,6 +67,7 @@ class OpenIdProvider:
             checks=checks,
             settings=settings,
             clock=clock,
+            metrics=metrics,
         )
         issuance, cross_origin = TokenIssuance(context), CrossOrigin(trusts)
         clients = ClientAuthentication(context, (TOKEN, INTROSPECT, REVOKE, PAR))

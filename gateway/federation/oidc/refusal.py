@@ -10,6 +10,7 @@ from gateway.federation.keys import SigningKeyError
 from gateway.federation.oidc.answers import error_answer
 from gateway.federation.oidc.context import TRUST
 from gateway.federation.oidc.errors import InvalidRequest, OAuthError, ProviderFailure, TemporarilyUnavailable
+from gateway.federation.refused_requests import note_refusal
 from gateway.store import StoreError
 
 log = structlog.get_logger()
@@ -17,13 +18,9 @@ log = structlog.get_logger()
 
 def log_refusal(request: web.Request, error: OAuthError) -> None:
     """Why, and whose request it was; no secret of it."""
-    log.info(
-        "oidc.refused",
-        path=request.path,
-        error=error.code,
-        detail=f"{error.parameter} {error.detail}".strip(),
-        trust=request.get(TRUST, ""),
-    )
+    trust, detail = request.get(TRUST, ""), f"{error.parameter} {error.detail}".strip()
+    log.info("oidc.refused", path=request.path, error=error.code, detail=detail, trust=trust)
+    note_refusal(request, trust=trust, protocol="oidc", reason=error.code, detail=detail)
 
 
 def as_oauth_error(error: OAuthError | StoreError | SigningKeyError | web.HTTPException) -> OAuthError:

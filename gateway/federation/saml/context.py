@@ -6,7 +6,7 @@ import base64
 import functools
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certs import Certificate, read_certificate
 from foundation.saml import MessageName, sign_element, sign_redirect
 from gateway.federation.keys import NoSigningKey, SigningKey, SigningKeys
+from gateway.federation.metrics import FederationMetrics
 from gateway.federation.saml.parties import Parties, Party
 from gateway.federation.settings import LifetimeSettings
 from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
@@ -38,6 +39,7 @@ class SamlContext:
     secret: bytes
     """The key of subjects of our own."""
     clock: Callable[[], float]
+    metrics: FederationMetrics = field(default_factory=FederationMetrics)
 
     @property
     def entity_id(self) -> str:

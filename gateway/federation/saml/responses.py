@@ -160,6 +160,7 @@ class Responses:
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
+        self._context.metrics.count_issued(party.trust.id, "saml")
 
 
 def _names(attributes: object) -> Sequence[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from foundation.times import second
-from gateway.relay import AuditView
+from gateway.relay import AuditView, AuditWanted
+from isthmus.application_explanation import AT_APPLICATIONS, ApplicationExplanation, explain_application
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure, emit_json, json_option, run_async, wrapped
 from isthmus.cli.relay.context import open_administrator, relay_config
@@ -17,6 +18,8 @@ from isthmus.terminal import visible
 _MOST = 20
 """Entries of one request that are shown: there are one or two."""
 _LABEL = 12
+_AFTER = 600.0
+"""Seconds after a sign-in in which what happens at applications is taken for its sequel."""
 _UNKNOWN = (
     "no entry of the audit trail has the reference {reference}. It may be another relay's, or older than the trail. Of "
     "many refusals in one minute only the first has an entry (isthmus relay audit list --outcome refused_by_admission), and "
@@ -33,7 +36,7 @@ def command(config: Path, reference: str, as_json: bool) -> None:
     """Explain one sign-in: what the user saw, the cause, and what to do next.
 
     REFERENCE is what the user quotes from the page; also the X-Correlation-Id of any answer, and `correlation_id` in the
-    API and the logs.
+    API and the logs. What follows at applications is explained likewise: request, checks, claims and answer.
 
     \b
     Examples:
@@ -45,19 +48,63 @@ def command(config: Path, reference: str, as_json: bool) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="REFERENCE") from error
     found = run_async(reported(open_administrator(config).audit(limit=_MOST, correlation_id=known)))
-    checks = [explain(entry) for entry in reversed(found) if entry.kind in CHECKS]
-    others = [entry for entry in reversed(found) if entry.kind not in CHECKS]
     if not found:
         raise Failure(_UNKNOWN.format(reference=known))
+    checks = [explain(entry) for entry in reversed(found) if entry.kind in CHECKS]
+    applications = [explain_application(entry) for entry in reversed(found) if entry.kind in AT_APPLICATIONS]
+    others = [entry for entry in reversed(found) if entry.kind not in CHECKS and entry.kind not in AT_APPLICATIONS]
+    following = _following(config, found)
     if as_json:
-        emit_json([*checks, *others])
+        emit_json([*checks, *applications, *following, *others])
         return
     for number, check in enumerate(checks):
         if number:
             click.echo()
         _show(check)
+    for number, application in enumerate(applications):
+        if checks or number:
+            click.echo()
+        _show_application(application)
+    for application in following:
+        said = " ".join(filter(None, (application.answer, application.reason)))
+        text = f"{second(application.time)} {said}, application {application.trust}: explain {application.reference}"
+        _line("Then", text)
     for entry in others:
         _show_other(entry)
+
+
+def _following(config: Path, found: list[AuditView]) -> list[ApplicationExplanation]:
+    """What the user did at applications in the minutes after a sign-in: each has a reference of its own."""
+    sign_in = next((entry for entry in found if entry.kind == "signin" and entry.object_guid), None)
+    if sign_in is None:
+        return []
+    wanted = AuditWanted(
+        kind="federation", person=sign_in.object_guid, since=sign_in.time, until=sign_in.time + _AFTER, limit=_MOST
+    )
+    entries = run_async(reported(open_administrator(config).audit(**wanted)))
+    known = {entry.id for entry in found}
+    return [
+        explain_application(entry)
+        for entry in reversed(entries)
+        if entry.kind in AT_APPLICATIONS and entry.id not in known and entry.address == sign_in.address
+    ]
+
+
+def _show_application(told: ApplicationExplanation) -> None:
+    for label, text in (
+        ("Reference", told.reference),
+        ("Time", second(told.time)),
+        ("Application", told.trust or "not proven"),
+        ("Request", told.request),
+        ("User", f"{told.user or 'nobody, or removed from the trail'}, from {told.address or 'an unknown address'}"),
+        ("Checks", told.checks),
+        ("Claims", told.claims),
+        ("Answer", " ".join(filter(None, (told.answer, told.reason)))),
+        ("Meaning", told.meaning),
+        ("Next", told.next),
+    ):
+        if text:
+            _line(label, text)
 
 
 def _show(check: Explanation) -> None:

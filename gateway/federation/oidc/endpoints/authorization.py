@@ -43,6 +43,7 @@ from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.pending_request import PendingRequest, read_pending, write_pending
 from gateway.federation.oidc.pushed_requests import PushedRequests
 from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
+from gateway.federation.refused_requests import PERSON
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import AccessRefusal, Trust, check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, read_body
@@ -131,6 +132,8 @@ class AuthorizationEndpoint:
         except OAuthError as unproven:
             return self._page(request, unproven)
         request[TRUST] = trust.id
+        if session is not None:
+            request[PERSON] = session.identity
         try:
             asked = self._checked(parameters, trust, pushed=pending.pushed)
             signed_in = self._signed_in(trust, session, request[CLIENT_ADDRESS])
@@ -188,7 +191,9 @@ class AuthorizationEndpoint:
             return await self._consent.ask(
                 request, trust, session, replace(pending, scope=scope, subject=subject, answer="")
             )
-        code = await issue_code(self._context, asked, trust, session, subject, address)
+        code = await issue_code(
+            self._context, asked, trust, session, subject, address=address, request=request[CORRELATION_ID]
+        )
         return self._tell(request, asked.redirect_uri, asked.response_mode, self._members(asked.state, code=code))
 
     def _deny(

@@ -68,6 +68,7 @@ class AuthorizationCodeGrant:
             resources=resources,
             expires_at=record.expires_at,
             nonce=details.nonce,
+            request=details.request,
             refresh_token=refresh_token,
         )
         return await self._issuance.issue(asked, grant)

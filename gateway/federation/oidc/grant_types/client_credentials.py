@@ -69,6 +69,7 @@ class ClientCredentialsGrant:
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
+        self._context.metrics.count_issued(asked.trust.id, "oidc")
 
 
 def _granted(asked: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from foundation.saml import SamlError, posted
 from gateway.federation.claims import subject_of
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.participants import Participants
+from gateway.federation.refused_requests import PERSON, note_refusal
 from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
@@ -165,9 +166,12 @@ class SignOnEndpoint:
     ) -> web.StreamResponse:
         """Whoever is signed in, may use the application, and has not been told of by this request before, is told of."""
         address = request[CLIENT_ADDRESS]
+        request[PERSON] = session.identity
         refusal = check_access(party.trust, subject_of(session.identity, address), address)
         if refusal is not None:
             log.info("saml.access_refused", trust=party.trust.id, reason=refusal.reason)
+            detail = f"access: {refusal.reason}"
+            note_refusal(request, trust=party.trust.id, protocol="saml", reason="access_denied", detail=detail)
             application = Application(name=party.trust.name)
             return self._signin.of_applications.show_no_access(request, application, refusal.ask)
         asked = Asked(address=address, correlation_id=request[CORRELATION_ID], subject=pending.subject)
@@ -220,6 +224,8 @@ class SignOnEndpoint:
     ) -> web.Response:
         """Tell the party by a status."""
         log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
+        reason = refused.sub_code.rpartition(":")[2]
+        note_refusal(request, trust=party.trust.id, protocol="saml", reason=reason, detail=refused.detail)
         try:
             document = self._responses.refusal(party, consumer, request_id, refused)
         except SigningKeyError as error:
@@ -229,7 +235,9 @@ class SignOnEndpoint:
 
     def _page(self, request: web.Request, unproven: Exception, party: Party | None = None) -> web.Response:
         """Nobody is proven to have asked, so nobody is answered; the reason is for the log."""
-        log.info("saml.unproven", trust=party.trust.id if party is not None else "", reason=str(unproven))
+        trust = party.trust.id if party is not None else ""
+        log.info("saml.unproven", trust=trust, reason=str(unproven))
+        note_refusal(request, trust=trust, protocol="saml", reason="unproven", detail=str(unproven))
         return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
 
 

@@ -1,0 +1,95 @@
+"""What applications are refused: counted by trust, in the trail once a minute, explained by its reference."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.federation.metrics import MOST_REASONS, FederationMetrics
+from gateway.federation.trusts import TrustAccess
+from gateway.relay import AuditView
+from isthmus.application_explanation import explain_application
+from tests.gateway.federation.oidc.stand import ANNA, APP, OidcStand, oidc_stand
+
+CLOSED = replace(APP, id="closed", access=TrustAccess(groups=("Nobody",)))
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[OidcStand]:
+    async with oidc_stand(tmp_path, APP, CLOSED) as running:
+        yield running
+
+
+async def trail(stand: OidcStand, kind: str) -> list[AuditView]:
+    return await stand.relay.administration.audit(kind=kind, limit=50)
+
+
+def sample(stand: OidcStand, name: str, **labels: str) -> float | None:
+    return stand.relay.metrics.get_sample_value(f"isthmus_federation_{name}_total", labels)
+
+
+async def test_who_has_no_access_is_explained(stand: OidcStand) -> None:
+    """With the user, the trust and the check; the reference is that of the browser's request."""
+    arrival = await stand.signed_in(stand.browser(), client_id="closed")
+    assert arrival.status == 403
+    (entry,) = await trail(stand, "federation.refused")
+    assert entry.correlation_id == arrival.headers["X-Correlation-Id"]
+    told = explain_application(entry)
+    assert (told.trust, told.user, told.reason, told.checks) == ("closed", ANNA, "access_denied", "refused: access: group")
+    assert told.next.endswith(f"isthmus relay claims closed {ANNA}")
+    assert sample(stand, "refused", trust="closed", protocol="oidc", reason="access_denied") == 1
+
+
+async def test_what_is_issued_has_the_reference_of_the_browser(stand: OidcStand) -> None:
+    """Not that of the application's server, which no user sees; a refresh has its own."""
+    arrival = await stand.signed_in(stand.browser(), scope="openid offline_access")
+    _, tokens = await stand.redeem(arrival.code)
+    (entry,) = await trail(stand, "federation.issued")
+    assert entry.correlation_id == arrival.headers["X-Correlation-Id"]
+    told = explain_application(entry)
+    assert (told.answer, told.reason) == ("issued", "access_token, id_token, refresh_token")
+    assert told.request == "OpenID Connect scope openid offline_access"
+    await stand.refresh(tokens["refresh_token"])
+    second, _ = await trail(stand, "federation.issued")
+    assert second.correlation_id not in {"", entry.correlation_id}
+    assert sample(stand, "issued", trust="app", protocol="oidc") == 2
+
+
+async def test_many_refusals_are_one_entry(stand: OidcStand) -> None:
+    """Whoever guesses a secret does not fill the trail; each guess is counted. No secret is in an entry."""
+    for _ in range(3):
+        await stand.token(grant_type="authorization_code", code="stolen-code", client_secret="guessed-secret")
+    (entry,) = await trail(stand, "federation.refused")
+    assert (entry.detail["reason"], entry.detail["path"], entry.subject) == ("invalid_client", "/oidc/token", "")
+    assert "guessed-secret" not in str(entry.detail)
+    assert "stolen-code" not in str(entry.detail)
+    assert sample(stand, "refused", trust=entry.actor.removeprefix("trust:"), protocol="oidc", reason="invalid_client") == 3
+
+
+async def test_an_unproven_request_is_nobodys(stand: OidcStand) -> None:
+    """The page's reference finds the entry; a made-up application makes no series of its own."""
+    arrival = await stand.browser().authorize(client_id="made-up")
+    assert arrival.status == 400
+    shown = await stand.browser().open("/saml/sso?SAMLRequest=bm9uc2Vuc2U%3D")
+    entries = await trail(stand, "federation.refused")
+    assert {(entry.via, entry.actor) for entry in entries} == {("oidc", ""), ("saml", "")}
+    saml = next(entry for entry in entries if entry.via == "saml")
+    assert saml.correlation_id in shown.page
+    assert explain_application(saml).meaning.startswith("It was not proven")
+
+
+def test_reasons_and_trusts_are_bounded() -> None:
+    """Whatever is counted, the series are as many as trusts and reasons that there are."""
+    metrics = FederationMetrics(lambda trust: trust == "known")
+    for number in range(100):
+        metrics.count_refused(f"stranger-{number}", "oidc", "invalid_client")
+        metrics.count_refused("known", "oidc", f"reason-{number}")
+        metrics.count_issued(f"gone-{number}", "oidc")
+    samples = [found for metric in metrics.collect() for found in metric.samples if found.name.endswith("_total")]
+    assert {found.labels["trust"] for found in samples} == {"", "known"}
+    assert len(samples) == 1 + MOST_REASONS + 1
+    others = next(found for found in samples if found.labels["reason"] == "other")
+    assert others.value == 100 - MOST_REASONS
