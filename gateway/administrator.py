@@ -22,14 +22,20 @@ from gateway.federation import (
     KeyActs,
     Ring,
     RingView,
+    SessionActs,
+    SessionEnding,
+    SessionListView,
+    SessionSelection,
     TrustActs,
     TrustChangeView,
     TrustRegistry,
     TrustView,
+    UnreachedApplications,
     key_context,
 )
 from gateway.keys import RelayKeys, load_keys
 from gateway.relay import (
+    ANSWER_TIMEOUT,
     API_KEY_RATE,
     SOCKET_NAME,
     Administration,
@@ -49,14 +55,19 @@ from gateway.relay import (
     RebindingView,
     RelayAbsent,
     RemovalView,
+    SessionsEndedView,
     SignInView,
     TokenView,
     ask_relay,
 )
 from gateway.settings import ServerSettings
+from gateway.signin import Sessions
 from gateway.store import AuditHeads, ExportEnd, ExportForm, Store, StoreError
 
 T = TypeVar("T")
+
+_TELLING = 900.0
+"""Seconds in which a relay has told applications of the end of all its sessions, or given them up."""
 
 
 class Administrator:
@@ -333,6 +344,43 @@ class Administrator:
             trust=trust,
         )
 
+    async def sessions(self, selection: SessionSelection, limit: int = 100) -> SessionListView:
+        """Sessions that are meant; up to `limit` in full."""
+        return await self._do_sessions(
+            "sessions",
+            SessionListView,
+            lambda acts: acts.sessions(selection, limit),
+            limit=limit,
+            **msgspec.structs.asdict(selection),
+        )
+
+    async def revoke_sessions(self, selection: SessionSelection, *, everybody: bool = False) -> SessionsEndedView:
+        """End sessions, and all that hangs on them. everybody: all there are; then `selection` names nothing."""
+        return await self._do_sessions(
+            "revoke_sessions",
+            SessionsEndedView,
+            lambda acts: acts.revoke(selection, self._actor, everybody=everybody),
+            patience=_TELLING,
+            everybody=everybody,
+            **msgspec.structs.asdict(selection),
+        )
+
+    async def _do_sessions(
+        self, act: str, answer: type[T], on_store: Callable[[SessionActs], Awaitable[T]], **order: Any
+    ) -> T:
+        def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:
+            sessions = self._sessions(store)
+            return on_store(SessionActs(store, sessions, self._ending(store, sessions), time.time))
+
+        return await self._order(act, answer, lambda: self._with_store(work), **order)
+
+    def _sessions(self, store: Store) -> Sessions:
+        dependents = UnreachedApplications(store.participants, store.grants)
+        return Sessions(self._settings.signin, store.sessions, time.time, dependents)
+
+    def _ending(self, store: Store, sessions: Sessions) -> SessionEnding:
+        return SessionEnding(store, sessions, UnreachedApplications(store.participants, store.grants))
+
     async def _do_keys(self, act: str, answer: type[T], on_store: Callable[[KeyActs], Awaitable[T]], **order: Any) -> T:
         def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:
             settings = self._settings
@@ -347,10 +395,17 @@ class Administrator:
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         return await self._order(act, answer, lambda: self._on_store(on_store), **order)
 
-    async def _order(self, act: str, answer: type[T], otherwise: Callable[[], Awaitable[T]], **order: Any) -> T:
-        """Have the running relay do it. otherwise: does it where none runs."""
+    async def _order(
+        self,
+        act: str,
+        answer: type[T],
+        otherwise: Callable[[], Awaitable[T]],
+        patience: float = ANSWER_TIMEOUT,
+        **order: Any,
+    ) -> T:
+        """Have the running relay do it. otherwise: does it where none runs. patience: seconds for the relay's answer."""
         try:
-            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order)
+            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order, patience)
         except RelayAbsent:
             self.reached_relay = False
             self._without_relay()
@@ -370,6 +425,7 @@ class Administrator:
                 authority_fingerprint=keys.authority.fingerprint,
                 token_lifetime=settings.core.token_lifetime,
                 heads=heads,
+                sessions=self._ending(store, self._sessions(store)),
                 clock=time.time,
                 unlock=lockouts.unlock,
                 locks=lockouts.locked,

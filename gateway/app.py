@@ -24,11 +24,14 @@ from gateway.federation import (
     AccountSweep,
     Federation,
     IssuedSearch,
+    SessionActs,
+    SessionEnding,
     TrustActs,
     TrustFolder,
     TrustRegistry,
     inspection_orders,
     key_orders,
+    session_orders,
     trust_orders,
 )
 from gateway.housekeeping import Housekeeping, Sleep
@@ -263,6 +266,7 @@ class Relay:
             Steps(Seal(self.store.keyring, "steps", clock), Seal(self.store.keyring, "typed", clock)),
             origin=self.settings.public_url.rstrip("/"),
             applications=self.federation.applications,
+            of_person=self.federation.of_person,
         )
 
     def _make_trusts(self, clock: Clock) -> None:
@@ -272,6 +276,8 @@ class Relay:
         )
 
     def _make_administration(self, keys: RelayKeys, clock: Clock) -> None:
+        ending = SessionEnding(self.store, self.sessions, self.federation.participants)
+        self.session_acts = SessionActs(self.store, self.sessions, ending, clock)
         self.administration = Administration(
             self.store,
             self.registry,
@@ -279,6 +285,7 @@ class Relay:
             authority_fingerprint=keys.authority.fingerprint,
             token_lifetime=self.settings.core.token_lifetime,
             heads=self.heads,
+            sessions=ending,
             clock=clock,
             live=lambda: live_views(self.endpoint.connections),
             disconnect=lambda name, why: self.endpoint.close_agent(name, CloseCode.REVOKED, f"revoked: {why}"),
@@ -299,6 +306,7 @@ class Relay:
             **trust_orders(self.trust_acts),
             **key_orders(self.federation.key_acts),
             **inspection_orders(self._preview, self._issued),
+            **session_orders(self.session_acts),
         }
 
     async def reload(self, settings: ServerSettings) -> tuple[str, ...]:

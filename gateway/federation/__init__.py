@@ -8,8 +8,10 @@
     inspection/    what an operator looks at: claims before anybody signs in, tokens that turned up
     presets/       trusts of well-known applications with gaps to fill, and what is to be entered there
     provider       all of it, put together
+    person_applications   what one person may start, and has let in
     transactions   a sign-in for an application while the person is at the sign-in page
     account_sweep  asks whether accounts still live behind what nobody uses
+    sessions/      sessions as an administrator sees and ends them
     participants   who hangs on a session, and how they are told of its end
 
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
@@ -28,6 +30,14 @@ from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation, key_context
+from gateway.federation.sessions import (
+    SessionActs,
+    SessionEnding,
+    SessionListView,
+    SessionSelection,
+    UnreachedApplications,
+    session_orders,
+)
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import (
     Trust,
@@ -55,12 +65,17 @@ __all__ = [
     "PresetUnfit",
     "Ring",
     "RingView",
+    "SessionActs",
+    "SessionEnding",
+    "SessionListView",
+    "SessionSelection",
     "Trust",
     "TrustActs",
     "TrustChangeView",
     "TrustFolder",
     "TrustRegistry",
     "TrustView",
+    "UnreachedApplications",
     "fill_paste",
     "fill_preset",
     "inspection_orders",
@@ -71,6 +86,7 @@ __all__ = [
     "read_preset",
     "read_trust",
     "relay_addresses",
+    "session_orders",
     "trust_orders",
     "write_trust",
 ]

@@ -23,6 +23,7 @@ from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider
 from gateway.federation.participants import LogoutChannel, Participants
+from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.refused_requests import record_refusals
 from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
@@ -61,6 +62,7 @@ class Federation:
         self.key_acts = KeyActs(context)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
+        self.of_person = ApplicationsByTrust(store, trusts, clock)
         self.parties = Parties(self.trusts, store.trusts)
         self.grant_checks = GrantChecks(store.grants, checks)
         self._saml = SamlContext(

@@ -11,6 +11,7 @@ kept (store). administration, credentials and lookups know agents, never each ot
 """
 
 from gateway.relay.administration import (
+    ANSWER_TIMEOUT,
     API_KEY_PREFIX,
     API_KEY_RATE,
     API_KEY_RATE_MOST,
@@ -23,6 +24,7 @@ from gateway.relay.administration import (
     AuditView,
     AuditWanted,
     BindingView,
+    DepartureView,
     KeysView,
     LiveActs,
     LockoutView,
@@ -32,8 +34,11 @@ from gateway.relay.administration import (
     PersonView,
     RebindingView,
     RemovalView,
+    SessionEnds,
+    SessionsEndedView,
     SignInView,
     TokenView,
+    account_of,
     ask_relay,
     bind_control_socket,
     control_app,
@@ -68,6 +73,7 @@ from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, header_text, i
 from gateway.relay.settings import RelayCoreSettings
 
 __all__ = [
+    "ANSWER_TIMEOUT",
     "API_KEY_PREFIX",
     "API_KEY_RATE",
     "API_KEY_RATE_MOST",
@@ -93,6 +99,7 @@ __all__ = [
     "Authenticator",
     "BindingView",
     "CanaryKeeper",
+    "DepartureView",
     "DirectoryBindings",
     "Dispatcher",
     "Enrolment",
@@ -121,10 +128,13 @@ __all__ = [
     "RelayLookUps",
     "RelayUnresponsive",
     "RemovalView",
+    "SessionEnds",
+    "SessionsEndedView",
     "SignInMetrics",
     "SignInView",
     "TokenView",
     "Verdict",
+    "account_of",
     "ask_relay",
     "bind_control_socket",
     "control_app",

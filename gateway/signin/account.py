@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from foundation.listener import Handler
 from gateway.protocol import Group
-from gateway.relay import Authenticator
+from gateway.relay import CLIENT_ADDRESS, Authenticator
+from gateway.signin.application_pages import SCOPES, ApplicationPages
+from gateway.signin.applications import NoPersonApplications, PersonApplications
 from gateway.signin.attempts import attempt_of, explain
 from gateway.signin.browser import safe_path
 from gateway.signin.changes import after_bad_form, after_refusal, with_typed
@@ -24,6 +26,7 @@ from gateway.store import AuditLog
 
 ACCOUNT: Final = "/account"
 CHANGE: Final = "/account/password"
+APPS: Final = "/apps"
 SIGNED_OUT: Final = "/signed-out"
 _PROBLEMS: Final = {message.name.lower(): message for message in (Message.STALE, Message.NO_COOKIE)}
 _LAST_BUILT_IN = 999
@@ -31,7 +34,7 @@ _LAST_BUILT_IN = 999
 
 
 class AccountPages:
-    """origin: the relay's public `https://host[:port]`."""
+    """origin: the relay's public `https://host[:port]`. applications: none, unless given."""
 
     def __init__(
         self,
@@ -42,20 +45,25 @@ class AccountPages:
         form_token: FormToken,
         device: DeviceCookie,
         steps: Steps,
+        of_applications: ApplicationPages,
         *,
         origin: str,
+        applications: PersonApplications | None = None,
     ) -> None:
+        self._of_applications, self._applications = of_applications, applications or NoPersonApplications()
         self._pages, self._sessions, self._authenticator, self._audit = pages, sessions, authenticator, audit
         self._form_token, self._device, self._steps, self._origin = form_token, device, steps, origin
         self.pages: Mapping[str, Handler] = {
             ACCOUNT: self.show,
             CHANGE: self.show_change,
+            APPS: self.show_apps,
             SIGNED_OUT: self.show_signed_out,
         }
         self.forms: Mapping[str, Handler] = {
             CHANGE: self.change,
             "/account/sign-out-others": self.sign_out_others,
             "/account/end-session": self.end_session,
+            "/account/shut-out": self.shut_out,
             "/signout": self.sign_out,
         }
 
@@ -78,6 +86,9 @@ class AccountPages:
             signins=[entry.event for entry in entries],
             sessions=[(held, await self._sessions.applications(held)) for held in await self._sessions.others(session)],
             mine=session.name,
+            apps=bool(self._applications.startable(session.identity, request[CLIENT_ADDRESS])),
+            let_in=await self._applications.let_in(session.record.account),
+            scope_texts=SCOPES,
             notice=notice,
             changed=notice is Message.CHANGED,
             error=_PROBLEMS.get(request.query.get("problem", "")),
@@ -146,6 +157,23 @@ class AccountPages:
         named = [held for held in await self._sessions.others(session) if held.name == fields.get("session", "")]
         await self._sessions.end_these(named)
         return self._done(request, Message.SESSION_ENDED)
+
+    async def show_apps(self, request: web.Request) -> web.Response:
+        """Applications that the person may start from here."""
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first(APPS)
+        links = self._applications.startable(session.identity, request[CLIENT_ADDRESS])
+        return self._of_applications.show_chooser(request, links)
+
+    async def shut_out(self, request: web.Request) -> web.Response:
+        """Take back what an application was allowed."""
+        fields = await read_form(request, self._form_token, self._origin)
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first(ACCOUNT)
+        await self._applications.shut_out(session, fields.get("trust", ""), request[CLIENT_ADDRESS])
+        return self._done(request, Message.ACCESS_REMOVED)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End this session."""

@@ -7,13 +7,12 @@ token (`read_form`); a yes counts only from such a form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.protocol import Identity
-from gateway.signin.applications import Application
+from gateway.signin.applications import Application, ApplicationLink
 from gateway.signin.cookies import FormToken
 from gateway.signin.departures import Departure
 from gateway.signin.forms import read_form
@@ -29,16 +28,6 @@ SCOPES: Final = {
     "offline_access": N_("Access while you aren't signed in"),
 }
 """What each scope means to the person (OpenID Connect Core sections 5.4 and 11)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationLink:
-    """An application that people may start from here."""
-
-    name: str
-    url: str
-    logo: str = ""
-    """Address of the relay's own copy; empty where there is none."""
 
 
 class ApplicationPages:

@@ -1,10 +1,11 @@
-"""What the sign-in is for: a port, for the applications themselves are federation's."""
+"""Applications, as sign-in and account page know them: ports, for the applications themselves are federation's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.protocol import AccountId, Identity
 from gateway.signin.browser import CONTROLS
 from gateway.signin.forms import MAX_NAME
 from gateway.signin.sessions import Session
@@ -52,3 +53,58 @@ class NoApplications:
     def waiting(self, return_to: str) -> Application | None:
         """See `Applications`."""
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationLink:
+    """An application that people may start from here."""
+
+    name: str
+    url: str
+    logo: str = ""
+    """Address of the relay's own copy; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetIn:
+    """An application that a person has agreed to, or that has access while the person is not signed in."""
+
+    trust: str
+    name: str
+    since: float
+    """Unix seconds."""
+    scopes: tuple[str, ...] = ()
+    """What the person agreed that it may know."""
+    offline: bool = False
+    """Whether it has access while the person is not signed in."""
+
+
+class PersonApplications(Protocol):
+    """What one person has to do with applications."""
+
+    def startable(self, identity: Identity, address: str) -> list[ApplicationLink]:
+        """Those that may be started from here, by name. address: the browser's, for trusts that depend on it."""
+        ...
+
+    async def let_in(self, account: AccountId) -> list[LetIn]:
+        """Those that were let in for longer than a session, by name. Raises StoreError."""
+        ...
+
+    async def shut_out(self, session: Session, trust: str, address: str) -> None:
+        """The person takes that back; what it was given for the person ends. Raises StoreError."""
+        ...
+
+
+class NoPersonApplications:
+    """Implements `PersonApplications` where there is no federation."""
+
+    def startable(self, identity: Identity, address: str) -> list[ApplicationLink]:
+        """See `PersonApplications`."""
+        return []
+
+    async def let_in(self, account: AccountId) -> list[LetIn]:
+        """See `PersonApplications`."""
+        return []
+
+    async def shut_out(self, session: Session, trust: str, address: str) -> None:
+        """See `PersonApplications`."""

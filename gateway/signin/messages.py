@@ -90,6 +90,7 @@ class Message(enum.StrEnum):
     NOT_FOUND = N_("This page doesn't exist.")
     CHANGED = N_("Your password was changed.")
     SIGNED_OUT = N_("You are signed out.")
+    ACCESS_REMOVED = N_("The application has no access any more.")
     SESSION_ENDED = N_("That session was ended.")
     OTHERS_SIGNED_OUT = N_("You are signed out everywhere else.")
 

@@ -6,8 +6,9 @@ when the same person proves themselves anew in the same browser: what applicatio
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ class _Kept(Identity, frozen=True, omit_defaults=True, kw_only=True):
     amr: tuple[str, ...] = ("pwd",)
     agent: str = ""
     password_set: float = 0.0
+    kept: bool = False
 
     def __repr__(self) -> str:
         return f"_Kept({self.user_name!r}, …)"
@@ -76,6 +78,8 @@ class Session:
     """Unix seconds at which an agent last said that the account lives."""
     ends_at: float = 0.0
     """Unix seconds at which it ends however much it is used."""
+    kept: bool = False
+    """Whether the person chose to stay signed in: then it outlives the browser, and need not be used."""
 
     @property
     def key(self) -> bytes:
@@ -134,11 +138,13 @@ class Sessions:
         """Settings were read anew; a session that is there ends as they say from its next use on."""
         self._settings = settings
 
-    async def begin(self, request: web.Request, response: web.StreamResponse, verdict: Verdict, address: str) -> None:
-        """Sign in the person of a verdict that is a success.
+    async def begin(
+        self, request: web.Request, response: web.StreamResponse, verdict: Verdict, address: str, *, keep: bool = False
+    ) -> None:
+        """Sign in the person of a verdict that is a success. keep: whether the person wants to stay signed in.
 
         An older session of this browser ends, and its id with it: no id survives a sign-in. What hangs on it continues where
-        it is the same person's.
+        it is the same person's, and so does the wish to stay signed in.
         """
         identity = verdict.identity
         if identity is None:
@@ -149,6 +155,7 @@ class Sessions:
         if old is not None and not goes_on:
             await self._dependents.end([old])
         secret = new_secret()
+        stays = self._may_stay(keep or (old is not None and goes_on and old.kept))
         kept = _Kept(
             **msgspec.structs.asdict(identity),
             rules=verdict.new_password,
@@ -157,6 +164,7 @@ class Sessions:
             auth_time=now,
             agent=verdict.agent,
             password_set=verdict.password_set,
+            kept=stays,
         )
         record = SessionRecord(
             digest=digest(secret),
@@ -164,13 +172,24 @@ class Sessions:
             identity=_encode(kept),
             created_at=now,
             seen_at=now,
-            expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
+            expires_at=self._expiry(now, now, kept=stays),
             address=address,
             user_agent=header_text(request, "User-Agent")[:256],
             checked_at=now,
         )
         await self._store.add(record)
-        set_cookie(response, SESSION, secret)
+        set_cookie(response, SESSION, secret, max_age=self._settings.session_kept if stays else None)
+
+    def _may_stay(self, wanted: bool) -> bool:
+        return wanted and self._settings.session_kept > 0
+
+    def _expiry(self, begun: float, now: float, *, kept: bool) -> float:
+        """When a session ends unless it is used again."""
+        end = begun + self._lifetime(kept=kept)
+        return end if self._may_stay(kept) else min(now + self._settings.session_idle, end)
+
+    def _lifetime(self, *, kept: bool) -> float:
+        return self._settings.session_kept if self._may_stay(kept) else self._settings.session_lifetime
 
     async def _take(self, request: web.Request) -> Session | None:
         """End the session that this browser has had, if any, but nothing that hangs on it; what it was."""
@@ -195,8 +214,17 @@ class Sessions:
             agent=kept.agent,
             password_set=kept.password_set,
             checked_at=record.checked_at or record.created_at,
-            ends_at=record.created_at + self._settings.session_lifetime,
+            ends_at=record.created_at + self._lifetime(kept=kept.kept),
+            kept=kept.kept,
         )
+
+    def readable(self, records: Iterable[SessionRecord]) -> list[Session]:
+        """As sessions, without those that this release cannot read: nothing is known that hangs on them."""
+        found: list[Session] = []
+        for record in records:
+            with contextlib.suppress(msgspec.DecodeError):  # of shape, too
+                found.append(self.read(record))
+        return found
 
     async def find(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser, if anybody: the account is checked now and then (`check`)."""
@@ -207,10 +235,9 @@ class Sessions:
         record = await self._store.get(digest(secret), now)
         if record is None:
             return None
-        if now - record.seen_at >= TOUCH_EVERY:
-            end = record.created_at + self._settings.session_lifetime
-            await self._store.touch(record.digest, now, min(now + self._settings.session_idle, end))
         session = self.read(record)
+        if now - record.seen_at >= TOUCH_EVERY:
+            await self._store.touch(record.digest, now, self._expiry(record.created_at, now, kept=session.kept))
         if is_due(session.checked_at, now, SESSION_EVERY):
             return await self.check(session, patience=PATIENCE, correlation_id=request.get(CORRELATION_ID, ""))
         return session

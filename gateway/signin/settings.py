@@ -48,6 +48,9 @@ class SignInSettings:
     """Time without activity after which a session ends, in seconds."""
     session_lifetime: float = 12 * 3600.0
     """Maximum duration of a session, in seconds: by default, a working day."""
+    session_kept: Annotated[float, Bounds(most=400 * 86400, zero=True)] = 0.0
+    """Duration of a session for which the user chose "Keep me signed in on this device", used or not, in seconds. 0: this is
+    not offered. Never offered where an application asks for a fresh sign-in."""
     device_lifetime: float = 180 * 86400.0
     """Time for which a browser is remembered as familiar, in seconds, so that an attacker's guesses do not lock out
     the user of that browser."""

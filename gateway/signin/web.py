@@ -13,7 +13,7 @@ from gateway.protocol import AccountId
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Authenticator, Verdict
 from gateway.signin.account import AccountPages
 from gateway.signin.application_pages import ApplicationPages
-from gateway.signin.applications import Application, Applications, NoApplications
+from gateway.signin.applications import Application, Applications, NoApplications, PersonApplications
 from gateway.signin.attempts import WANTS_CHANGE, Notice, attempt_of, explain
 from gateway.signin.browser import safe_path
 from gateway.signin.changes import after_bad_form, after_refusal, with_typed
@@ -45,7 +45,8 @@ _PROBLEMS: Final = {
 
 
 class SignInPages:
-    """What a person meets. origin: the relay's public `https://host[:port]`. applications: none, unless given."""
+    """What a person meets. origin: the relay's public `https://host[:port]`. applications, of_person: none, unless
+    given."""
 
     def __init__(
         self,
@@ -60,13 +61,25 @@ class SignInPages:
         *,
         origin: str,
         applications: Applications | None = None,
+        of_person: PersonApplications | None = None,
     ) -> None:
         self._settings, self._pages, self._sessions = settings, pages, sessions
         self._applications = applications or NoApplications()
         self._authenticator, self._form_token, self._origin = authenticator, form_token, origin
         self._device, self._steps = device, steps
         self.of_applications = ApplicationPages(pages, form_token, origin)
-        self._account = AccountPages(pages, sessions, authenticator, audit, form_token, device, steps, origin=origin)
+        self._account = AccountPages(
+            pages,
+            sessions,
+            authenticator,
+            audit,
+            form_token,
+            device,
+            steps,
+            self.of_applications,
+            origin=origin,
+            applications=of_person,
+        )
 
     def use(self, settings: SignInSettings) -> None:
         """Settings were read anew."""
@@ -183,7 +196,8 @@ class SignInPages:
             return self._start_again(request)
         if step.page != PASSWORD:
             step = SignInStep(page=PASSWORD, kept=KeptPasswords(user_name=step.kept.user_name))
-        return self._show(request, "password.html", step, title=N_("Sign in"))
+        may_keep = self._may_keep(safe_path(request.query.get("return_to")))
+        return self._show(request, "password.html", step, title=N_("Sign in"), may_keep=may_keep)
 
     async def show_change(self, request: web.Request) -> web.Response:
         """A new password is wanted before anybody is signed in."""
@@ -252,7 +266,8 @@ class SignInPages:
             return self._go(request, return_to, after_bad_form(PASSWORD, kept, bad))
         verdict = await self._authenticator.authenticate(attempt)
         if verdict.succeeded:
-            return await self._welcome(request, verdict, user_name, return_to)
+            keep = fields.get("keep") == "yes" and self._may_keep(return_to)
+            return await self._welcome(request, verdict, user_name, return_to, keep=keep)
         if verdict.outcome in WANTS_CHANGE and verdict.password_proven:
             kept = KeptPasswords(user_name=user_name, old=attempt.password, proven=True, rules=verdict.new_password)
             message = message_of(verdict.outcome, password_proven=True)
@@ -288,16 +303,28 @@ class SignInPages:
         return self._refuse(request, return_to, KeptPasswords(user_name=user_name), told, changed=True)
 
     async def _welcome(
-        self, request: web.Request, verdict: Verdict, user_name: str, return_to: str, by: str = ""
+        self,
+        request: web.Request,
+        verdict: Verdict,
+        user_name: str,
+        return_to: str,
+        *,
+        by: str = "",
+        keep: bool = False,
     ) -> web.Response:
-        """Signed in, and on to where the person wanted to go. by: a page of ours that is shown before."""
+        """Signed in, and on to where the person wanted to go. by: a page of ours that is shown before; keep: see `begin`."""
         response = self._pages.redirect(with_return(by, return_to)) if by else self.redirect_after_form(return_to)
-        await self._sessions.begin(request, response, verdict, request[CLIENT_ADDRESS])
+        await self._sessions.begin(request, response, verdict, request[CLIENT_ADDRESS], keep=keep)
         set_cookie(response, DEVICE, self._device.make(user_name), max_age=self._settings.device_lifetime)
         self._steps.drop(response, return_to)
         return response
 
     # -- parts of the steps above
+
+    def _may_keep(self, return_to: str) -> bool:
+        """Whether the person is asked for how long: not by an application to which an older sign-in is no proof."""
+        application = self._applications.waiting(return_to)
+        return self._settings.session_kept > 0 and (application is None or not application.fresh_since)
 
     def _refuse(
         self, request: web.Request, return_to: str, kept: KeptPasswords, told: Notice, *, changed: bool = False
@@ -325,7 +352,9 @@ class SignInPages:
     def _start_again(self, request: web.Request) -> web.Response:
         return self.redirect_to_signin(safe_path(request.query.get("return_to")))
 
-    def _show(self, request: web.Request, template: str, step: SignInStep, *, title: str, action: str = "") -> web.Response:
+    def _show(
+        self, request: web.Request, template: str, step: SignInStep, *, title: str, action: str = "", may_keep: bool = False
+    ) -> web.Response:
         return_to = safe_path(request.query.get("return_to"))
         return self._pages.render(
             request,
@@ -334,6 +363,7 @@ class SignInPages:
             return_to=return_to,
             again=with_return(USER, return_to),
             action=action,
+            may_keep=may_keep,
             application=self._applications.waiting(return_to),
             **self._steps.values(request, step),
         )

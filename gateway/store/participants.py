@@ -65,6 +65,10 @@ class ParticipantStore(Protocol):
         """All that an application means by a person (SAML LogoutRequest without SessionIndex), by when they came."""
         ...
 
+    async def sessions_of(self, trust: str) -> set[bytes]:
+        """All sessions that one application takes part in."""
+        ...
+
     async def take(self, session: bytes) -> list[ParticipantRecord]:
         """All of them, and forget them: of two who end a session one has to tell them."""
         ...
@@ -121,6 +125,12 @@ class SqlParticipants:
         """See `ParticipantStore`."""
         own = (participants.c.trust == trust) & (participants.c.subject == subject)
         return await self._read(own) if subject else []
+
+    async def sessions_of(self, trust: str) -> set[bytes]:
+        """See `ParticipantStore`."""
+        query = sa.select(participants.c.session).where(participants.c.trust == trust).distinct()
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return {bytes(row.session) for row in rows}
 
     async def take(self, session: bytes) -> list[ParticipantRecord]:
         """See `ParticipantStore`."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gateway.protocol import AccountId
 from gateway.store.database import Database
-from gateway.store.tables import Prepared, metadata
+from gateway.store.tables import Prepared, delete_rows, in_order, metadata
 
 sessions = sa.Table(
     "sessions",
@@ -76,12 +76,19 @@ class SessionStore(Protocol):
         """Live sessions of one person, newest first."""
         ...
 
-    async def delete_of_user(self, account: AccountId, keep: bytes | None = None) -> int:
-        """Sign out everywhere, but for the session with digest `keep`; returns how many ended."""
+    async def take_of_user(self, account: AccountId) -> list[SessionRecord]:
+        """Sign a person out everywhere; what ended. Of two who end one, one gets it."""
         ...
 
-    async def delete_of_directory(self, directory: str) -> int:
-        """Sign out everybody of a directory; returns how many sessions ended."""
+    async def behind(self, digest: bytes, limit: int, now: float) -> list[SessionRecord]:
+        """Live ones of all people by digest, from behind one on: to be read in pages."""
+        ...
+
+    async def take(self, directory: str | None, limit: int) -> list[SessionRecord]:
+        """End some, of everybody or of a directory's people; what they were. Fewer than `limit`: no more are left.
+
+        Of two who end one, one gets it.
+        """
         ...
 
     async def delete_all(self) -> int:
@@ -151,16 +158,21 @@ class SqlSessions:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [_record(row) for row in rows]
 
-    async def delete_of_user(self, account: AccountId, keep: bytes | None = None) -> int:
+    async def take_of_user(self, account: AccountId) -> list[SessionRecord]:
         """See `SessionStore`."""
-        own = _of(account)
-        if keep is not None:
-            own = own & (sessions.c.digest != keep)
-        return await self._database.write(lambda connection: connection.execute(sa.delete(sessions).where(own)).rowcount)
+        return await self._take(_of(account))
 
-    async def delete_of_directory(self, directory: str) -> int:
+    async def behind(self, digest: bytes, limit: int, now: float) -> list[SessionRecord]:
         """See `SessionStore`."""
-        return await self._delete(sessions.c.directory == directory)
+        wanted = (sessions.c.digest > digest) & (sessions.c.expires_at > now)
+        query = sa.select(sessions).where(wanted).order_by(sessions.c.digest).limit(limit)
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return [_record(row) for row in rows]
+
+    async def take(self, directory: str | None, limit: int) -> list[SessionRecord]:
+        """See `SessionStore`."""
+        wanted = sa.true() if directory is None else sessions.c.directory == directory
+        return await self._take(wanted, limit)
 
     async def delete_all(self) -> int:
         """See `SessionStore`."""
@@ -169,6 +181,11 @@ class SqlSessions:
     async def purge(self, now: float) -> int:
         """See `SessionStore`."""
         return await self._delete(sessions.c.expires_at <= now)
+
+    async def _take(self, condition: sa.ColumnElement[bool], limit: int | None = None) -> list[SessionRecord]:
+        ended = delete_rows(sessions, in_order(sessions, condition, limit)).returning(sessions)
+        rows = await self._database.write(lambda connection: connection.execute(ended).all())
+        return [_record(row) for row in rows]
 
     async def _delete(self, condition: sa.ColumnElement[bool]) -> int:
 

@@ -38,6 +38,8 @@ MEANINGS = {
     " the subject is the user.",
     "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
     "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",
+    "admin.sessions_revoked": "An administrator ended `sessions` and `grants` of applications; the subject is the account of"
+    " the user or of the one session, the trust, or `everybody`, as `of` says.",
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
     "admin.token_created": "An administrator made an enrolment token.",
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
@@ -51,6 +53,7 @@ MEANINGS = {
     "federation.refused": "A request of an application, or of a user at one, was refused; `reason` is the error of the"
     " protocol (`unproven`: it was not answered, because it was not proven whose it is), `detail` says more. One entry for"
     " each trust, reason and address in a minute; `times` says how many refusals it stands for.",
+    "federation.consent_withdrawn": "A user took back what an application (`trust`) was allowed; `grants` of it ended.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",
     "federation.grant_ended": "What an application was given for a user ended, refresh tokens included, because of the"
@@ -63,7 +66,8 @@ MEANINGS = {
     "trust.changed": "A trust was changed; `difference` has the lines before (`-`) and after (`+`), up to 4,000 characters.",
     "trust.disabled": "The file of a trust was removed from `trusts_dir`: nobody signs in to that application"
     " until the file is back.",
-    "trust.removed": "An administrator removed a trust; nobody signs in to that application any more.",
+    "trust.removed": "An administrator removed a trust; nobody signs in to that application any more, and what it was"
+    " given has ended.",
     "signing_key.made": "A key that signs tokens or SAML messages was made; the subject is its id, `ring`, `algorithm` and"
     " `state` say which one. By `relay` where it was due, by `admin:…` where it was ordered.",
     "signing_key.changed": "A signing key came into another `state` (`published`, `active`, `retiring`), or an application"
@@ -95,6 +99,7 @@ _PACKAGES = (
     "gateway.relay.credentials",
     "gateway.relay.agents",
     "gateway.relay.administration",
+    "gateway.federation",
     "gateway.federation.oidc",
     "gateway.federation.oidc.endpoints",
     "gateway.federation.oidc.grant_types",
@@ -102,6 +107,7 @@ _PACKAGES = (
     "gateway.federation.inspection",
     "gateway.federation.keys",
     "gateway.federation.keys.rollover",
+    "gateway.federation.sessions",
     "gateway.federation.trusts",
     "gateway.signin",
     "gateway.store",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from foundation.actors import this_actor
@@ -15,12 +16,15 @@ from gateway.administrator import Administrator
 from gateway.app import ServerSettings, load_keys, open_relay_store, serving
 from gateway.protocol import AccountId, Outcome
 from gateway.relay.errors import ActRefused, AmbiguousPerson, UnknownPerson
+from gateway.signin import Session
+from gateway.signin.sessions import name_of
 from gateway.store import AuditEvent, ConsentRecord, GrantRecord, ParticipantRecord, SessionRecord, Store
-from tests.support.fakes import FakeDirectories
+from tests.support.fakes import FakeDirectories, identity_of
 from tests.support.relay_and_agent import agent, attempt
 
 ANNA, GUID = "anna@corp.example.com", "6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21"
 ACCOUNT = AccountId("9d1c", GUID)
+IDENTITY = identity_of(ANNA)
 
 
 @pytest.fixture
@@ -42,13 +46,17 @@ def session(secret: bytes, account: AccountId) -> SessionRecord:
     return SessionRecord(
         digest=secret * 32,
         account=account,
-        identity=b"",
+        identity=msgspec.msgpack.encode(IDENTITY),
         created_at=now,
         seen_at=now,
         expires_at=now + 60,
         address="192.0.2.7",
         user_agent="",
     )
+
+
+def key_of(record: SessionRecord) -> bytes:
+    return Session(IDENTITY, record, sid=name_of(record)).key
 
 
 async def signed_in_to_wiki(store: Store, account: AccountId, name: bytes) -> None:
@@ -59,7 +67,14 @@ async def signed_in_to_wiki(store: Store, account: AccountId, name: bytes) -> No
         GrantRecord(digest=name, trust="wiki", account=account, details=b"", created_at=now, expires_at=end, idle_at=end)
     )
     await store.participants.add(
-        ParticipantRecord(session=name * 32, trust="wiki", index=name.hex(), details=b"anna", since=now, expires_at=end)
+        ParticipantRecord(
+            session=key_of(session(name, account)),
+            trust="wiki",
+            index=name.hex(),
+            details=b"anna",
+            since=now,
+            expires_at=end,
+        )
     )
     await store.consents.put(ConsentRecord(account=account, trust="wiki", scopes=frozenset({"openid", "email"}), at=now))
 
@@ -90,10 +105,10 @@ async def test_a_running_relay_forgets_a_person(
         assert (removed.sessions, removed.grants, removed.consents, removed.entries) == (1, 1, 1, 5)
         assert await running.store.grants.of_account(ACCOUNT, 0.0) == []
         assert await running.store.consents.of_account(ACCOUNT) == []
-        assert await running.store.participants.of_session(b"a" * 32) == []
+        assert await running.store.participants.of_session(key_of(session(b"a", ACCOUNT))) == []
         assert len(await running.store.grants.of_account(other, 0.0)) == 1
         assert len(await running.store.consents.of_account(other)) == 1
-        assert len(await running.store.participants.of_session(b"b" * 32)) == 1
+        assert len(await running.store.participants.of_session(key_of(session(b"b", other)))) == 1
         assert await running.store.sessions.get(b"a" * 32, 0.0) is None
         assert await running.store.sessions.get(b"b" * 32, 0.0) is not None
         trail = await admin.audit(limit=100, before=None, kind="", subject="")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.federation.trusts.changes import MOST, TrustChange, plan_change, read_document
+from gateway.federation.trusts.dependents import end_dependents
 from gateway.federation.trusts.errors import TrustExists, TrustFromFile, UnknownTrust
 from gateway.federation.trusts.registry import TrustRegistry, parse_record
 from gateway.federation.trusts.views import TrustChangeView, TrustView, trust_view
@@ -56,15 +57,22 @@ class TrustActs:
         self._check_version(change, version)
         if change.is_idle:
             return change.view
+        if change.before is None:
+            await end_dependents(self._store, change.trust.id)
         now, unit = self._clock(), self._store.unit()
         unit.put_trust(change.record("command", now, actor))
         unit.record(change.event(now, actor, "command"))
         await unit.commit()
         await self._registry.load()
+        if not change.trust.enabled:
+            await end_dependents(self._store, change.trust.id)
         return change.view
 
     async def remove(self, trust_id: str, actor: str) -> TrustView:
-        """Forget a trust: nobody signs in to it any more; as it was. Raises UnknownTrust, TrustFromFile, TrustOutdated."""
+        """Forget a trust with all that hangs on it: nobody signs in to it any more; as it was.
+
+        Raises UnknownTrust, TrustFromFile, TrustOutdated.
+        """
         record = await self._store.trusts.get(trust_id)
         if record is None:
             raise UnknownTrust(trust_id)
@@ -75,6 +83,7 @@ class TrustActs:
         unit.record(AuditEvent(time=now, kind="trust.removed", actor=actor, subject=trust_id, detail=detail))
         await unit.commit()
         await self._registry.load()
+        await end_dependents(self._store, trust_id)
         return trust_view(record, parse_record(record), document=True)
 
     async def _plan(self, document: str, where: str) -> TrustChange:

@@ -20,6 +20,7 @@ import structlog
 
 from foundation.file_stamps import FileStamp, stamp_of
 from gateway.federation.trusts.changes import LARGEST, MOST, plan_change, read_document
+from gateway.federation.trusts.dependents import end_dependents
 from gateway.federation.trusts.errors import TrustActRefused, TrustUnusable
 from gateway.federation.trusts.model import Trust
 from gateway.federation.trusts.registry import TrustRegistry
@@ -142,12 +143,16 @@ class TrustFolder:
         except TrustActRefused as error:
             self._tell(name, str(error))
             return
+        if before is None:
+            await end_dependents(self._store, file.trust.id)
         now, origin, unit = self._clock(), f"file:{name}", self._store.unit()
         unit.hold(lease)
         unit.put_trust(change.record(origin, now, ACTOR))
         unit.record(change.event(now, ACTOR, origin))
         await unit.commit()
         await self._registry.load()  # the next file may want a name that this one gave up
+        if not file.trust.enabled:
+            await end_dependents(self._store, file.trust.id)
         log.info("trust_file.read", file=name, trust=file.trust.id, version=change.version)
 
     async def _disable(self, trust_id: str, lease: DutyLease) -> None:
@@ -161,6 +166,7 @@ class TrustFolder:
         detail = {"version": str(next_version), "origin": before.origin, "detail": REMOVED}
         unit.record(AuditEvent(time=now, kind="trust.disabled", actor=ACTOR, subject=trust_id, detail=detail))
         await unit.commit()
+        await end_dependents(self._store, trust_id)
         log.warning("trust_file.removed", trust=trust_id, origin=before.origin)
 
     def _tell(self, name: str, problem: str) -> None:

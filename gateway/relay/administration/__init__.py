@@ -6,6 +6,7 @@ pages that call them.
 
 from gateway.relay.administration.acts import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES, Administration
 from gateway.relay.administration.control import (
+    ANSWER_TIMEOUT,
     SOCKET_NAME,
     Order,
     OrderHandler,
@@ -15,6 +16,8 @@ from gateway.relay.administration.control import (
     order_handler,
 )
 from gateway.relay.administration.live import LiveActs
+from gateway.relay.administration.people import account_of
+from gateway.relay.administration.session_ends import SessionEnds
 from gateway.relay.administration.views import (
     API_KEY_PREFIX,
     AgentView,
@@ -23,18 +26,21 @@ from gateway.relay.administration.views import (
     AuditView,
     AuditWanted,
     BindingView,
+    DepartureView,
     KeysView,
     LockoutView,
     NodeHealthView,
     PersonView,
     RebindingView,
     RemovalView,
+    SessionsEndedView,
     SignInView,
     TokenView,
     live_views,
 )
 
 __all__ = [
+    "ANSWER_TIMEOUT",
     "API_KEY_PREFIX",
     "API_KEY_RATE",
     "API_KEY_RATE_MOST",
@@ -47,6 +53,7 @@ __all__ = [
     "AuditView",
     "AuditWanted",
     "BindingView",
+    "DepartureView",
     "KeysView",
     "LiveActs",
     "LockoutView",
@@ -56,8 +63,11 @@ __all__ = [
     "PersonView",
     "RebindingView",
     "RemovalView",
+    "SessionEnds",
+    "SessionsEndedView",
     "SignInView",
     "TokenView",
+    "account_of",
     "ask_relay",
     "bind_control_socket",
     "control_app",

@@ -7,12 +7,13 @@ import hashlib
 import ipaddress
 import re
 import secrets
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import BinaryIO, Protocol, Unpack
 
 from certs import EnrolmentToken, check_name
 from gateway.protocol import AccountId
+from gateway.relay.administration.people import RECENT, account_of, accounts_of, guid_of
+from gateway.relay.administration.session_ends import SessionEnds
 from gateway.relay.administration.views import (
     API_KEY_PREFIX,
     AgentView,
@@ -26,6 +27,7 @@ from gateway.relay.administration.views import (
     PersonView,
     RebindingView,
     RemovalView,
+    SessionsEndedView,
     TokenView,
     api_key_view,
     audit_report_view,
@@ -34,7 +36,7 @@ from gateway.relay.administration.views import (
     person_view,
 )
 from gateway.relay.agents import FRESH, REST, AgentRegistry, fold_domain
-from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
+from gateway.relay.errors import AuditReplaced, UnknownAgent
 from gateway.store import (
     ApiKeyRecord,
     AuditEvent,
@@ -59,12 +61,8 @@ API_KEY_SCOPES = ("check", "change")
 API_KEY_RATE = 600.0
 """Checks and changes a minute that an API key is good for, unless said otherwise."""
 API_KEY_RATE_MOST = 1_000_000
-_RECENT = 1000
-"""Sign-ins among which the directories are looked for that a GUID may be of."""
 _SEPARATORS = re.compile(r"\s*([,=+])\s*")
 """Of a naming context, which agents tell in lower case and without blanks around these."""
-_SPELLING = 20
-"""Sign-ins under one user name that are looked at for its accounts: more than one where a name was given to another."""
 
 
 class HeldLock(Protocol):
@@ -120,6 +118,7 @@ class Administration:
         authority_fingerprint: str,
         token_lifetime: float,
         heads: AuditHeads,
+        sessions: SessionEnds,
         clock: Callable[[], float],
         live: Live = dict,
         disconnect: Callable[[str, str], int] = lambda _name, _why: 0,
@@ -132,7 +131,7 @@ class Administration:
         self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
-        self._locks, self._heads, self._load_bindings = locks, heads, load_bindings
+        self._locks, self._heads, self._load_bindings, self._sessions = locks, heads, load_bindings, sessions
         self._flush_refusals = flush_refusals
 
     async def create_token(
@@ -225,56 +224,42 @@ class Administration:
 
         directory: what the directory says of itself. Raises ValueError for what is not a domain; StoreFull.
         """
-        domain, directory = check_domain(domain), _guid(directory) or _SEPARATORS.sub(r"\1", directory.strip()).lower()
+        domain, directory = check_domain(domain), guid_of(directory) or _SEPARATORS.sub(r"\1", directory.strip()).lower()
         before = await self._store.bindings.replace(domain, directory, by=actor, now=self._clock())
-        sessions, grants = await self._enforce(before)
+        ended = await self._enforce(before)
         await self._record(
             "admin.directory_bound", actor, domain, directory if before is None else f"{directory} instead of {before}"
         )
-        return RebindingView(domain=domain, directory=directory, before=before, sessions=sessions, grants=grants)
+        return RebindingView(domain=domain, directory=directory, before=before, sessions=ended.sessions, grants=ended.grants)
 
     async def unbind(self, domain: str, actor: str) -> RebindingView:
         """Forget which directory a domain is bound to: the next answer about its people binds it anew."""
         domain = check_domain(domain)
         before = await self._store.bindings.forget(domain)
-        sessions, grants = await self._enforce(before)
+        ended = await self._enforce(before)
         if before is not None:
             await self._record("admin.directory_unbound", actor, domain, before)
-        return RebindingView(domain=domain, before=before, sessions=sessions, grants=grants)
+        return RebindingView(domain=domain, before=before, sessions=ended.sessions, grants=ended.grants)
 
-    async def _enforce(self, before: str | None) -> tuple[int, int]:
-        """A binding has changed. Nobody knows who spoke for the directory before: sessions of its people end, and grants;
-        how many of each."""
+    async def _enforce(self, before: str | None) -> SessionsEndedView:
+        """A binding has changed. Nobody knows who spoke for the directory before: sessions of its people end, and grants."""
         await self._load_bindings()
-        if before is None:
-            return 0, 0
-        sessions = await self._store.sessions.delete_of_directory(before)
-        return sessions, await self._store.grants.end_of_directory(before)
+        return SessionsEndedView() if before is None else await self._sessions.of_directory(before)
 
     async def unlock(self, user: str, actor: str) -> bool:
         """Forget the wrong passwords that smart lockout counted; False where it had counted none.
 
         user: any spelling of a user name, or the objectGUID or entryUUID of an account.
         """
-        accounts = await self._accounts_of(user)
+        accounts = await accounts_of(self._store.audit, user)
         found = await self._unlock([user], accounts)
         # a GUID in one form, so that the entry is found when the person is removed
-        await self._record("admin.unlock", actor, _guid(user) or user, "was counted" if found else "nothing was counted")
+        await self._record("admin.unlock", actor, guid_of(user) or user, "was counted" if found else "nothing was counted")
         return found
-
-    async def _accounts_of(self, user: str) -> list[AccountId]:
-        """Who that can be, by the trail: accounts are counted without their names."""
-        guid = _guid(user)
-        if guid:  # of which directory does not stand in it: of each that somebody signed in from lately
-            entries = await self._store.audit.entries(kind="signin", outcome="success", limit=_RECENT)
-            directories = {entry.event.account.directory for entry in entries if entry.event.account}
-            return [AccountId(directory, guid) for directory in sorted(directories)]
-        entries = await self._store.audit.entries(subject=user, outcome="success", limit=_SPELLING)
-        return sorted({entry.event.account for entry in entries if entry.event.account})
 
     async def export_person(self, user: str, actor: str) -> PersonView:
         """All that is kept of a person. user: as for `pseudonymise_person`. Raises UnknownPerson, AmbiguousPerson."""
-        account = await self._account_of(user)
+        account = await account_of(self._store.audit, user)
         await self._flush_refusals()
         now = self._clock()
         view = person_view(
@@ -287,15 +272,6 @@ class Administration:
         await self._record("admin.person_exported", actor, account.object)
         return view
 
-    async def _account_of(self, user: str) -> AccountId:
-        guid = _guid(user)
-        accounts = await self._store.audit.accounts(guid) if guid else await self._accounts_of(user)
-        if not accounts:
-            raise UnknownPerson(user)
-        if len(accounts) > 1:
-            raise AmbiguousPerson(user, [account.object for account in accounts])
-        return accounts[0]
-
     async def pseudonymise_person(self, user: str, actor: str) -> RemovalView:
         """Remove what is kept of a person: sessions with the applications in them, grants, consents, and what entries of the
         trail say of the person.
@@ -304,21 +280,17 @@ class Administration:
         user: a name exactly as it was typed at a sign-in that succeeded, or the objectGUID or entryUUID of the account.
         May be done again. Raises UnknownPerson, AmbiguousPerson; StoreError: then something may be left.
         """
-        account = await self._account_of(user)
-        # first: the trail tells whose they are
-        for session in await self._store.sessions.of_user(account, self._clock()):
-            await self._store.participants.take(session.digest)
-        sessions = await self._store.sessions.delete_of_user(account)
-        grants = len(await self._store.grants.end_of_account(account))
+        account = await account_of(self._store.audit, user)
+        ended = await self._sessions.of_account(account)  # first: the trail tells whose they are
         consents = await self._store.consents.remove_of_account(account)
         await self._flush_refusals()  # what is counted but not written yet has names, too
         entries = await self._store.audit.remove_person(account, self._clock(), actor)
-        return RemovalView(sessions=sessions, grants=grants, consents=consents, entries=entries)
+        return RemovalView(sessions=ended.sessions, grants=ended.grants, consents=consents, entries=entries)
 
     async def locks(self) -> list[LockoutView]:
         """What smart lockout has locked now, those that last longest first. Who that is, the trail knows."""
         locks = sorted(await self._locks(), key=lambda lock: lock.until, reverse=True)
-        return [await self._lockout_view(lock) for lock in locks[:_RECENT]]
+        return [await self._lockout_view(lock) for lock in locks[:RECENT]]
 
     async def _lockout_view(self, lock: HeldLock) -> LockoutView:
         view = LockoutView(familiar=lock.familiar, until=lock.until, locks=lock.locks, failures=lock.failures)
@@ -327,7 +299,7 @@ class Administration:
         for entry in await self._store.audit.entries(correlation_id=lock.correlation_id, limit=1):
             event = entry.event
             view.user, view.address, view.time = event.subject, event.address, event.time
-            accounts = [event.account] if event.account else await self._accounts_of(event.subject)
+            accounts = [event.account] if event.account else await accounts_of(self._store.audit, event.subject)
             if len(accounts) == 1:
                 view.directory, view.account = accounts[0]
         return view
@@ -401,7 +373,7 @@ class Administration:
         return [audit_view(entry) for entry in entries]
 
     async def _people_of(self, person: str) -> list[AccountId]:
-        guid = _guid(person)
+        guid = guid_of(person)
         return await (self._store.audit.accounts(guid) if guid else self._store.audit.accounts_named(person))
 
     async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditReportView:
@@ -502,11 +474,3 @@ def check_domain(text: str) -> str:
     if domain == REST or (domain.isprintable() and re.fullmatch(r"[^\s@\\/*,;:\"'<>|]{1,253}", domain)):
         return domain
     raise ValueError(f"{text!r} is not a domain: give a UPN suffix (corp.example.com), a NetBIOS name (CORP) or *")
-
-
-def _guid(text: str) -> str:
-    """A GUID as the trail has it, lower case with dashes; empty for what is none."""
-    try:
-        return str(uuid.UUID(text.strip().strip("{}")))
-    except ValueError:
-        return ""

@@ -244,13 +244,13 @@ def bind_control_socket(path: Path) -> socket.socket:
     return listener
 
 
-async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
-    """Have the running relay do an act; its answer, JSON. Who asks, it sees itself.
+async def ask_relay(path: Path, act: str, order: dict[str, Any], patience: float = ANSWER_TIMEOUT) -> bytes:
+    """Have the running relay do an act; its answer, JSON. Who asks, it sees itself. patience: seconds.
 
     Raises ActRefused; ActUnavailable; NotPermitted; RelayAbsent where none runs; RelayUnresponsive where nobody knows what
     came of it.
     """
-    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT)
+    timeout = aiohttp.ClientTimeout(total=patience)
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,

@@ -67,6 +67,25 @@ class BindingView(msgspec.Struct, kw_only=True):
     """The agent whose answer named it first, or the administrator."""
 
 
+class DepartureView(msgspec.Struct, kw_only=True):
+    """An application, and how many of its sessions' ends it was told of, could not be told of, or has no way to hear of."""
+
+    application: str
+    told: int = 0
+    failed: int = 0
+    no_way: int = 0
+
+
+class SessionsEndedView(msgspec.Struct, kw_only=True):
+    """Sessions that ended, and what ended with them."""
+
+    sessions: int = 0
+    grants: int = 0
+    """Of applications."""
+    departures: list[DepartureView] = msgspec.field(default_factory=list)
+    """Applications that were signed in to, by name."""
+
+
 class RebindingView(msgspec.Struct, kw_only=True):
     """A binding that an administrator changed."""
 

@@ -22,6 +22,7 @@ _PARTS = {
     "locks": (f"{_HERE}.users:locks", "List the users that smart lockout has locked."),
     "person": (f"{_HERE}.people:person", "Export or pseudonymise the data stored about one person."),
     "api-key": (f"{_HERE}.api_keys:api_key", "API keys for trusted back ends (POST /api/v1/authenticate)."),
+    "sessions": (f"{_HERE}.sessions:sessions", "Sessions of users: list them, end them."),
     "trust": (f"{_HERE}.trusts", "Applications that sign users in through this relay."),
     "claims": (f"{_HERE}.claims:claims", "Show what an application would be told of a user, and why."),
     "audit": (f"{_HERE}.audit", "The audit trail of every sign-in and administrative act."),

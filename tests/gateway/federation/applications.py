@@ -9,12 +9,14 @@ from aiohttp import web
 
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.participants import BrowserChannel, LogoutChannel, Participant, Participants
+from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.transactions import Continuation, Transaction, Transactions
 from gateway.federation.trusts import Trust
 from gateway.signin import (
     Applications,
     Departure,
     DepartureOutcome,
+    PersonApplications,
     Seal,
     Session,
     SessionDependents,
@@ -54,6 +56,12 @@ class Wiki:
 
     def get(self, trust_id: str, /) -> Trust | None:
         return {WIKI.id: WIKI, SHOP.id: SHOP, OLD.id: OLD, **self.more}.get(trust_id)
+
+    def all(self) -> Sequence[Trust]:
+        return [WIKI, SHOP, OLD, *self.more.values()]
+
+    def of_person(self, store: Store, clock: Callable[[], float]) -> PersonApplications:
+        return ApplicationsByTrust(store, self, clock)
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
         self.store, self.clock = store, clock

@@ -330,3 +330,16 @@ async def test_a_form_for_an_application_has_named_entities_only(site: Site, wik
 def test_what_stands_between_double_quotes_stays_there(text: str, escaped: str) -> None:
     """Whatever it is."""
     assert entities(text) == escaped
+
+
+async def test_an_application_that_asks_anew_keeps_nobody_signed_in(tmp_path: Path, wiki: Wiki) -> None:
+    """Its page does not offer it, and a form that asks for it all the same is not heeded."""
+    async with serve(tmp_path, wiki, session_kept=86400.0) as site:
+        for fresh_for, offered in ((None, True), (600.0, False)):
+            site.cookies.clear()
+            wiki.fresh_for = fresh_for
+            return_to = (await site.open("/wiki")).field("return_to")
+            shown = await site.submit("/signin", step="user", user_name=ANNA, return_to=return_to)
+            assert ('name="keep"' in shown.page) is offered
+            await site.sign_in(return_to=return_to, keep="yes")
+            assert (await session_of(site)).kept is offered

@@ -21,6 +21,7 @@ from gateway.signin import (
     DeviceCookie,
     FormToken,
     Pages,
+    PersonApplications,
     Seal,
     SessionDependents,
     Sessions,
@@ -196,6 +197,13 @@ class GuestOnSessions(Guest, Protocol):
     def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents: ...
 
 
+@runtime_checkable
+class GuestOfPeople(Guest, Protocol):
+    """One that people start from here, and let in."""
+
+    def of_person(self, store: Store, clock: Callable[[], float]) -> PersonApplications: ...
+
+
 @asynccontextmanager
 async def serve(home: Path, guest: Guest | None = None, **settings: Any) -> AsyncIterator[Site]:
     """The pages with these settings."""
@@ -222,6 +230,7 @@ async def serve(home: Path, guest: Guest | None = None, **settings: Any) -> Asyn
         Steps(Seal(keyring, "steps", clock), Seal(keyring, "typed", clock)),
         origin=ORIGIN,
         applications=guest.applications(store, clock) if guest is not None else None,
+        of_person=guest.of_person(store, clock) if isinstance(guest, GuestOfPeople) else None,
     )
 
     @web.middleware

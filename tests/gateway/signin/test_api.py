@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from openapi_spec_validator import validate
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from gateway.federation import SessionEnding
 from gateway.protocol import Outcome
 from gateway.relay.administration.acts import Administration
 from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
-from gateway.signin import Api, SignInSettings
+from gateway.signin import Api, Sessions, SignInSettings
 from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
+from gateway.signin.departures import NoDependents
 from gateway.store import ApiKeyRecord, ApiKeyStore, AuditHeads, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
 
@@ -74,6 +77,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
         authority_fingerprint="ab" * 32,
         token_lifetime=900,
         heads=AuditHeads(store.audit, tmp_path, store.node),
+        sessions=SessionEnding(store, Sessions(SignInSettings(), store.sessions, time.time), NoDependents()),
         clock=lambda: holder[0].now,
         forget_api_key=api.forget,
     )

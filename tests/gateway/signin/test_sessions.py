@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -11,7 +15,7 @@ from gateway.signin import Session, Sessions, SignInSettings
 from gateway.signin.cookies import digest
 from gateway.signin.sessions import SKEW
 from gateway.store import SessionRecord
-from tests.gateway.signin.site import ANNA, RIGHT, SESSION, Site
+from tests.gateway.signin.site import ANNA, RIGHT, SESSION, Site, serve, token_in
 from tests.support.fakes import identity_of
 
 BEN = "ben@corp.example.com"
@@ -89,3 +93,63 @@ def test_how_old_a_sign_in_is_goes_by_its_own_time(kept_before: SessionRecord) -
     assert not session.is_since(100.1, other_than=session.name)
     assert session.is_since(100.0 + SKEW)
     assert not session.is_since(100.1 + SKEW)
+
+
+# -- "Keep me signed in"
+
+MONTH = 30 * 86400.0
+
+
+async def cookie_age(site: Site, **fields: str) -> str:
+    """Of the session's cookie after a sign-in; empty for one that ends with the browser."""
+    csrf = token_in((await site.get("/signin?language=en&return_to=/"))[1])
+    typed = {"step": "password", "user_name": ANNA, "password": RIGHT, "csrf": csrf, **fields}
+    _, _, headers = await site.request("POST", "/signin", data=typed)
+    (cookie,) = [value for value in headers.getall("Set-Cookie") if value.startswith(f"{SESSION}=")]
+    found = re.search(r"Max-Age=(\d+)", cookie)
+    return found[1] if found else ""
+
+
+async def test_it_is_not_offered_unless_it_is_set(site: Site) -> None:
+    """And not given to whoever asks for it all the same."""
+    assert 'name="keep"' not in (await site.submit("/signin", user_name=ANNA)).page
+    assert await cookie_age(site, keep="yes") == ""
+    assert (await session_of(site)).kept is False
+
+
+async def test_whoever_wants_stays_signed_in(tmp_path: Path) -> None:
+    """For as long as the setting says, used or not, and no longer; a shorter setting ends it from the next use on."""
+    async with serve(tmp_path, session_kept=MONTH) as site:
+        assert 'name="keep"' in (await site.submit("/signin", user_name=ANNA)).page
+        assert await cookie_age(site) == ""
+        assert await cookie_age(site, keep="yes") == str(int(MONTH))
+        begun, sessions = site.now, Sessions(SignInSettings(session_kept=MONTH), site.store.sessions, lambda: site.now)
+        record = await site.store.sessions.get(digest(site.cookies[SESSION]), site.now)
+        assert record is not None
+        assert (record.expires_at, sessions.read(record).ends_at) == (begun + MONTH, begun + MONTH)
+        site.now += MONTH - 60
+        assert (await site.open("/account")).path == "/account"
+        site.now = begun + MONTH + 1
+        assert (await site.open("/account")).path.startswith("/signin")
+
+
+async def test_signing_in_again_keeps_the_wish(tmp_path: Path) -> None:
+    """Of the same person only: the next person at this browser has not said so."""
+    async with serve(tmp_path, session_kept=MONTH) as site:
+        site.authenticator.people[BEN] = RIGHT
+        await cookie_age(site, keep="yes")
+        assert await cookie_age(site) == str(int(MONTH))
+        assert await cookie_age(site, user_name=BEN) == ""
+
+
+async def test_where_it_is_no_longer_offered_it_is_a_session_like_others(site: Site) -> None:
+    """From its next use on: idle and absolute end are those of the settings."""
+    await site.sign_in()
+    session = await session_of(site)
+    kept = msgspec.msgpack.decode(session.record.identity) | {"kept": True}
+    record = replace(session.record, identity=msgspec.msgpack.encode(kept), digest=digest("x"), expires_at=site.now + MONTH)
+    await site.store.sessions.add(record)
+    site.cookies[SESSION], site.now = "x", site.now + 61
+    assert (await site.open("/account")).path == "/account"
+    assert (await session_of(site)).record.expires_at == site.now + 3600
+    assert (await session_of(site)).ends_at == record.created_at + 12 * 3600

@@ -54,6 +54,16 @@ async def test_whom_an_application_means(store: Store) -> None:
     assert await store.participants.of_subject("wiki", "") == []
 
 
+async def test_which_sessions_an_application_is_in(store: Store) -> None:
+    """Each once, of that application only."""
+    await store.participants.add(participant("wiki"))
+    await store.participants.add(participant("wiki", "i2"))
+    await store.participants.add(participant("wiki", "i3", session=b"phone"))
+    await store.participants.add(participant("shop", session=b"tablet"))
+    assert await store.participants.sessions_of("wiki") == {b"browser", b"phone"}
+    assert await store.participants.sessions_of("none") == set()
+
+
 async def test_one_tells_the_applications(pair: tuple[Store, Store]) -> None:
     """Of twenty who end a session on two nodes one gets all its participants; other sessions keep theirs."""
     for number in range(5):

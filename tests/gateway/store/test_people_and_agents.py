@@ -134,7 +134,7 @@ async def test_api_keys(store: Store) -> None:
 
 
 async def test_sessions_end(store: Store) -> None:
-    """By time, by sign-out, everywhere at once, everywhere else; another directory's person of that id keeps theirs."""
+    """By time, by sign-out, everywhere at once; another directory's person of that id keeps theirs."""
     for name in (b"a", b"b", b"c"):
         await store.sessions.add(session(name))
     assert await store.sessions.get(b"a", NOW + 61) is None
@@ -148,8 +148,8 @@ async def test_sessions_end(store: Store) -> None:
         await store.sessions.add(session(name))
     await store.sessions.add(session(b"z", AccountId("e", "g")))
     assert [record.digest for record in await store.sessions.of_user(AccountId("e", "g"), NOW)] == [b"z"]
-    assert await store.sessions.delete_of_user(ANNA, keep=b"b") == 2
-    assert await store.sessions.delete_of_user(ANNA) == 1
+    assert sorted(record.digest for record in await store.sessions.take_of_user(ANNA)) == [b"a", b"b", b"c"]
+    assert await store.sessions.take_of_user(ANNA) == []
     assert await store.sessions.get(b"z", NOW) is not None
 
 
@@ -167,6 +167,28 @@ async def test_a_session_says_when_its_account_was_checked(store: Store) -> None
     assert seen == [b"0", b"3", b"5"]
     kept = {record.digest: (record.checked_at, record.identity) for record in await store.sessions.of_user(ANNA, NOW)}
     assert (kept[b"0"], kept[b"4"]) == ((NOW - 9, b"other"), (NOW + 5, b"i"))
+
+
+async def test_sessions_are_read_in_pages(store: Store) -> None:
+    """Each live one once, by digest; one that is over is in none."""
+    for name in (b"c", b"a", b"b"):
+        await store.sessions.add(session(name))
+    await store.sessions.add(session(b"d", seconds=1.0))
+    first = await store.sessions.behind(b"", 2, NOW + 2)
+    rest = await store.sessions.behind(first[-1].digest, 2, NOW + 2)
+    assert [record.digest for record in (*first, *rest)] == [b"a", b"b", b"c"]
+
+
+async def test_of_two_who_end_all_sessions_one_gets_each(pair: tuple[Store, Store]) -> None:
+    """Of one directory, then of everybody; whoever gets a session tells its applications, and nobody else does."""
+    for number in range(20):
+        await pair[0].sessions.add(session(bytes([number])))
+    other = session(b"z", AccountId("e", "g"))
+    await pair[0].sessions.add(other)
+    taken = await asyncio.gather(*(store.sessions.take(ANNA.directory, 30) for store in pair * 3))
+    assert sorted(record.digest[0] for records in taken for record in records) == list(range(20))
+    assert await pair[0].sessions.take(None, 30) == [other]
+    assert await pair[1].sessions.take(None, 30) == []
 
 
 async def test_a_purge_of_many_gives_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ class SignOnEndpoint:
             name_id_format=party.trust.saml.name_id_format,
             context=_DEFAULT_CONTEXT,
         )
-        return await self._with_session(request, party, pending, fresh_since=0.0)
+        return await self._with_session(request, party, pending, fresh_since=self._fresh_since(party))
 
     async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
         """The person has signed in: see `Resume`. The trust may have changed meanwhile."""
@@ -129,11 +129,15 @@ class SignOnEndpoint:
             context=checked.context,
             subject=asked.subject.value if asked.subject is not None else "",
         )
-        oldest = party.trust.lifetimes.reauthenticate
-        fresh_since = now if checked.force else now - oldest if oldest else 0.0
+        fresh_since = now if checked.force else self._fresh_since(party)
         if checked.passive:
             return await self._passively(request, party, pending, fresh_since)
         return await self._with_session(request, party, pending, fresh_since=fresh_since)
+
+    def _fresh_since(self, party: Party) -> float:
+        """How old a sign-in may be for this party; 0: as old as the session."""
+        oldest = party.trust.lifetimes.reauthenticate
+        return self._context.clock() - oldest if oldest else 0.0
 
     async def _passively(
         self, request: web.Request, party: Party, pending: PendingSignOn, fresh_since: float

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from foundation.saml.algorithms import RSA_SHA256 as ALGORITHM
 from foundation.saml.redirect_binding import deflate
 from gateway.federation.saml.checks import AHEAD, OLDEST
-from gateway.federation.trusts import TrustAccess
+from gateway.federation.trusts import Lifetimes, TrustAccess
 from tests.foundation.saml.parties import party
 from tests.gateway.federation.saml.conftest import Provider
 from tests.gateway.federation.saml.service_provider import (
@@ -313,6 +313,15 @@ async def test_people_start_where_the_trust_allows_it(site: Site, provider: Prov
     assert (answer.action, answer.relay_state, answer.status) == (ACS, "home", ["Success"])
     assert (await opened(site, "/saml/start/wiki?RelayState=page/2")).relay_state == "page/2"
     assert (await site.open("/saml/start/elsewhere")).status == 400
+
+
+async def test_who_starts_there_has_signed_in_lately_where_the_trust_says_so(site: Site, provider: Provider) -> None:
+    """An older sign-in is no proof, although nobody asked with ForceAuthn."""
+    await provider.change(idp_initiated=True, trust={"lifetimes": Lifetimes(reauthenticate=60.0)})
+    await site.sign_in()
+    assert (await opened(site, "/saml/start/wiki")).status == ["Success"]
+    site.now += 61
+    assert (await site.open("/saml/start/wiki")).path.startswith("/signin?")
 
 
 async def test_a_trust_that_changes_while_somebody_signs_in_is_heeded(site: Site, provider: Provider) -> None:

@@ -9,7 +9,8 @@ import pytest
 from gateway.federation.trusts import TrustActs, TrustRegistry, make_secret, matching_secret
 from gateway.federation.trusts.changes import LARGEST
 from gateway.federation.trusts.errors import NameTaken, TrustExists, TrustFromFile, TrustUnusable, UnknownTrust
-from gateway.store import AuditEvent, Store, StoreFull, TrustOutdated
+from gateway.protocol import AccountId
+from gateway.store import AuditEvent, ConsentRecord, GrantRecord, Store, StoreFull, TrustOutdated
 from tests.gateway.federation.trusts.samples import DIGEST, NOW, OIDC, SAML, record
 
 ACTOR = "admin:test"
@@ -183,3 +184,41 @@ def test_a_secret_is_recognised_by_its_digest() -> None:
         assert matching_secret(both, wrong) is None
     assert first not in repr(both)
     assert len(first) >= 43
+
+
+ANNA = AccountId("d", "anna")
+
+
+async def give(store: Store, trust: str) -> None:
+    """Anna has let it in."""
+    kept = {"trust": trust, "account": ANNA, "details": b"", "created_at": NOW}
+    await store.grants.add(GrantRecord(digest=trust.encode(), expires_at=NOW + 9, idle_at=NOW + 9, **kept))  # type: ignore[arg-type]
+    await store.consents.put(ConsentRecord(account=ANNA, trust=trust, scopes=frozenset({"openid"}), at=NOW))
+
+
+async def held(store: Store) -> list[str]:
+    """Trusts that something of Anna's hangs on."""
+    grants, consents = await store.grants.of_account(ANNA, NOW), await store.consents.of_account(ANNA)
+    return sorted([*(grant.trust for grant in grants), *(consent.trust for consent in consents)])
+
+
+@pytest.mark.parametrize("how", ["removed", "disabled"])
+async def test_what_a_trust_was_given_ends_with_it(acts: TrustActs, store: Store, how: str) -> None:
+    """Tokens and people's word; those of another trust stay, and so do they at any other change."""
+    await acts.put(OIDC, "wiki.toml", 0, ACTOR)
+    for trust in ("wiki", "shop"):
+        await give(store, trust)
+    await acts.put(PAGES, "wiki.toml", 1, ACTOR)
+    assert await held(store) == ["shop", "shop", "wiki", "wiki"]
+    if how == "removed":
+        await acts.remove("wiki", ACTOR)
+    else:
+        await acts.put(f"enabled = false\n{PAGES}", "wiki.toml", 2, ACTOR)
+    assert await held(store) == ["shop", "shop"]
+
+
+async def test_a_new_trust_inherits_nothing(acts: TrustActs, store: Store) -> None:
+    """Whatever was left of an earlier one of that id, whose relay stopped when it was removed."""
+    await give(store, "wiki")
+    await acts.put(OIDC, "wiki.toml", 0, ACTOR)
+    assert await held(store) == []

@@ -11,7 +11,8 @@ from structlog.typing import EventDict
 from gateway.federation.trusts import TrustFolder, TrustRegistry
 from gateway.federation.trusts.acts import TrustActs
 from gateway.housekeeping import Housekeeping
-from gateway.store import DutyLost, Store
+from gateway.protocol import AccountId
+from gateway.store import DutyLost, GrantRecord, Store
 from tests.gateway.federation.trusts.samples import NOW, OIDC, SAML
 
 
@@ -240,3 +241,27 @@ async def test_files_are_bounded_too(follower: Follower, monkeypatch: pytest.Mon
     await follower.settle()
     assert await follower.versions() == {"crm": (1, "")}
     assert "there are 1 trusts already" in {entry.get("problem") for entry in logs}
+
+
+async def test_what_an_application_was_given_ends_with_its_file(follower: Follower) -> None:
+    """Refresh tokens; and a file that switches its trust off does the same."""
+    text = OIDC.lstrip()
+    for last in ("", f"enabled = false\n{text}"):
+        follower.write("wiki.toml", text)
+        await follower.settle()
+        grant = GrantRecord(
+            digest=b"g",
+            trust="wiki",
+            account=AccountId("d", "anna"),
+            details=b"",
+            created_at=NOW,
+            expires_at=NOW + 9,
+            idle_at=NOW + 9,
+        )
+        assert await follower.store.grants.add(grant)
+        if last:
+            follower.write("wiki.toml", last)
+        else:
+            (follower.path / "wiki.toml").unlink()
+        await follower.settle()
+        assert await follower.store.grants.get(b"g", NOW) is None

@@ -1,0 +1,95 @@
+"""What one person has to do with applications: those that may be started from here, and those that were let in.
+
+Implements `gateway.signin.PersonApplications`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+from gateway.federation.claims import subject_of
+from gateway.federation.trusts import Trust, check_access
+from gateway.protocol import AccountId, Identity
+from gateway.signin import ApplicationLink, LetIn, Session
+from gateway.store import AuditEvent, ConsentRecord, GrantRecord, Store
+
+SAML_START: Final = "/saml/start/"
+
+
+class TrustList(Protocol):
+    """The trusts of this relay (`TrustRegistry`)."""
+
+    def all(self) -> Sequence[Trust]:
+        """Those that sign people in."""
+        ...
+
+    def get(self, trust_id: str, /) -> Trust | None:
+        """None where there is none, or no longer."""
+        ...
+
+
+class ApplicationsByTrust:
+    """clock: Unix seconds."""
+
+    def __init__(self, store: Store, trusts: TrustList, clock: Callable[[], float]) -> None:
+        self._store, self._trusts, self._clock = store, trusts, clock
+
+    def startable(self, identity: Identity, address: str) -> list[ApplicationLink]:
+        """See `PersonApplications`."""
+        subject = subject_of(identity, address)
+        links = [
+            ApplicationLink(name=trust.name, url=url)
+            for trust in self._trusts.all()
+            if (url := start_of(trust)) and check_access(trust, subject, address) is None
+        ]
+        return sorted(links, key=lambda link: link.name.casefold())
+
+    async def let_in(self, account: AccountId) -> list[LetIn]:
+        """See `PersonApplications`."""
+        grants = await self._store.grants.of_account(account, self._clock())
+        consents = await self._store.consents.of_account(account)
+        return sorted(self._described(grants, consents), key=lambda application: application.name.casefold())
+
+    async def shut_out(self, session: Session, trust: str, address: str) -> None:
+        """See `PersonApplications`."""
+        account, now = session.record.account, self._clock()
+        ended = 0
+        for grant in await self._store.grants.of_account(account, now):
+            if grant.trust == trust:
+                ended += await self._store.grants.end(grant.digest) is not None
+        agreed = await self._store.consents.remove(account, trust)
+        if not ended and not agreed:
+            return
+        event = AuditEvent(
+            time=now,
+            kind="federation.consent_withdrawn",
+            actor="page",
+            subject=session.identity.user_name,
+            account=account,
+            address=address,
+            detail={"trust": trust, "grants": str(ended)},
+        )
+        await self._store.audit.append(event)
+
+    def _described(self, grants: Sequence[GrantRecord], consents: Sequence[ConsentRecord]) -> Iterator[LetIn]:
+        """Grants that end with the session are no lasting access; they are told of where the sessions are."""
+        offline = [grant for grant in grants if not grant.session]
+        agreed = {consent.trust: consent for consent in consents}
+        for trust in sorted({*(grant.trust for grant in offline), *agreed}):
+            found, consent = self._trusts.get(trust), agreed.get(trust)
+            times = [grant.created_at for grant in offline if grant.trust == trust]
+            yield LetIn(
+                trust=trust,
+                name=found.name if found is not None else trust,
+                since=min([*times, *([consent.at] if consent is not None else [])]),
+                scopes=tuple(sorted(consent.scopes)) if consent is not None else (),
+                offline=bool(times),
+            )
+
+
+def start_of(trust: Trust) -> str:
+    """Where a sign-in to it begins; empty where it does not begin here."""
+    if trust.start_url:
+        return trust.start_url
+    return f"{SAML_START}{trust.id}" if trust.protocol == "saml" and trust.saml.idp_initiated else ""
