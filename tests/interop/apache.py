@@ -174,6 +174,11 @@ class Apache:
             path.read_text(errors="replace") for path in (self.home / "output.log", self.home / "error.log") if path.exists()
         )
 
+    def reload(self) -> None:
+        """Have it read its files anew, without a request being lost."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
+
     async def stop(self) -> None:
         """End it and all its children."""
         if self._process is not None and self._process.poll() is None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gateway.app import Relay
+from gateway.app import Relay, init, serving
+from gateway.federation import FederationSettings
 from gateway.federation.trusts import Trust, write_trust
 from gateway.store import TrustRecord
 from tests.support.fakes import FakeDirectories
-from tests.support.relay_and_agent import agent, relay
+from tests.support.relay_and_agent import agent, server_settings
 
 ANNA, PASSWORD = "anna@corp.example.com", "right"
 
@@ -53,8 +55,10 @@ class FederatedSite:
 
 
 @asynccontextmanager
-async def federated(home: Path) -> AsyncIterator[FederatedSite]:
+async def federated(home: Path, federation: FederationSettings | None = None) -> AsyncIterator[FederatedSite]:
     """It serves, and Anna can sign in."""
     people = FakeDirectories({ANNA: PASSWORD}, about={"mail": ANNA, "display_name": "Anna Berg", "surname": "Berg"})
-    async with relay(home) as running, agent(home, running, people):
+    settings = replace(server_settings(home), federation=federation or FederationSettings())
+    init(settings, name="relay1", now=time.time())
+    async with serving(settings) as running, agent(home, running, people):
         yield FederatedSite(running, home, people)

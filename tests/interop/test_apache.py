@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.federation.claims import ClaimRule, ClaimsPolicy
-from gateway.federation.trusts import AssertionConsumer, ClientSecret, OidcClient, SamlParty, Trust
+from gateway.federation.trusts import AssertionConsumer, ClientSecret, Lifetimes, OidcClient, SamlParty, Trust
 from tests.foundation.saml.parties import party
 from tests.gateway.federation.saml.service_provider import pem
 from tests.interop.apache import Apache, OidcApplication, SamlApplication
@@ -50,11 +50,16 @@ def application(apache: Apache, *, pkce: str) -> Trust:
     )
 
 
+def oidc_application(site: FederatedSite, *directives: str, pkce: str = "") -> OidcApplication:
+    """The same, as the module has it."""
+    return OidcApplication(issuer=site.url, client_id="apache", secret=SECRET, pkce=pkce, directives=directives)
+
+
 @pytest.mark.parametrize("pkce", ["", "S256"])
 async def test_mod_auth_openidc_signs_in(site: FederatedSite, apache: Apache, pkce: str) -> None:
     """With PKCE and as it comes, without; the claims of userinfo reach the application."""
     await site.trust(application(apache, pkce=pkce))
-    await apache.start(OidcApplication(issuer=site.url, client_id="apache", secret=SECRET, pkce=pkce))
+    await apache.start(oidc_application(site, pkce=pkce))
     async with Visitor(site.ca_file, apache.ca_file) as visitor:
         page = await visitor.open(f"{apache.url}/oidc/")
         assert page.url.startswith(f"{site.url}/signin"), apache.logged()
@@ -79,15 +84,31 @@ def saml_application(apache: Apache, **fields: Any) -> Trust:
     return Trust(id="mellon", name="Mellon", protocol="saml", saml=replace(said, **fields), claims=ClaimsPolicy(rules=rules))
 
 
-async def with_mellon(site: FederatedSite, apache: Apache, *directives: str) -> None:
-    """Started with our metadata, as an administrator would download it."""
+async def test_mod_auth_openidc_refreshes(site: FederatedSite, apache: Apache) -> None:
+    """Before its access token ends, in time after time: each time with the refresh token of the time before."""
+    trust = application(apache, pkce="S256")
+    await site.trust(replace(trust, lifetimes=Lifetimes(access_token=60.0)))
+    always = "OIDCRefreshAccessTokenBeforeExpiry 3600 logout_on_error"
+    await apache.start(oidc_application(site, always, pkce="S256"))
+    async with Visitor(site.ca_file, apache.ca_file) as visitor:
+        await visitor.sign_in(await visitor.open(f"{apache.url}/oidc/"), ANNA, PASSWORD)
+        tokens = []
+        for _ in range(3):
+            page = await visitor.open(f"{apache.url}/oidc/")
+            assert (page.status, page.url) == (200, f"{apache.url}/oidc/"), apache.logged()
+            tokens.append(page.headers["X-Seen-access_token"])
+        assert len(set(tokens)) == 3
+
+
+async def mellon(site: FederatedSite, apache: Apache, *directives: str) -> SamlApplication:
+    """With our metadata, as an administrator would download it."""
     own = party("apache")
     key, certificate, metadata = (apache.home / name for name in ("mellon.key", "mellon.pem", "idp.xml"))
     key.write_bytes(own.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
     certificate.write_text(pem(own))
     async with Visitor(site.ca_file) as visitor:
         metadata.write_text((await visitor.open(f"{site.url}/saml/metadata")).text)
-    await apache.start(SamlApplication(metadata=metadata, key=key, certificate=certificate, directives=directives))
+    return SamlApplication(metadata=metadata, key=key, certificate=certificate, directives=directives)
 
 
 _HOW: dict[str, dict[str, Any]] = {
@@ -103,7 +124,7 @@ _HOW: dict[str, dict[str, Any]] = {
 async def test_mod_auth_mellon_signs_in(site: FederatedSite, apache: Apache, fields: dict[str, Any]) -> None:
     """Lasso signs its request, and takes our metadata, signatures and encryption."""
     await site.trust(saml_application(apache, **fields))
-    await with_mellon(site, apache)
+    await apache.start(await mellon(site, apache))
     async with Visitor(site.ca_file, apache.ca_file) as visitor:
         page = await visitor.open(f"{apache.url}/saml/")
         assert page.url.startswith(f"{site.url}/signin"), apache.logged()
