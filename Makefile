@@ -18,7 +18,7 @@ WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or interop or adfs or kerberos
 ON_REAL_SERVERS := samba slapd postgres browser proxy pebble interop
-COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
+COVERED := $(wildcard isthmus gateway gateway/federation adfs_mgmt foundation foundation/saml certs directory findings settings)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-interop test-federation test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
@@ -141,12 +141,12 @@ test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	$(PYTEST) -m "pebble and not long"
 
 test-interop: $(STAMP) ## clients and applications of others alone: Apache's modules, Node, Lasso, python3-saml, msal
-	@deploy/ensure-packages interop
+	@deploy/ensure-packages interop browser
 	$(PYTEST) -m "interop and not long"
 
 test-federation: $(STAMP) ## the tests of claims, OpenID Connect, SAML, sessions at applications and signing keys alone
 	@deploy/ensure-packages samba slapd postgres
-	$(PYTEST) $(SPREAD) -m "not (kerberos or long)" tests/gateway/federation tests/foundation/saml
+	$(PYTEST) $(SPREAD) -m "not (kerberos or long)" tests/gateway/federation tests/foundation/saml tests/conformance
 
 test-adfs: $(STAMP) $(RECORDINGS) ## the tests on simulated AD FS farms alone
 	$(PYTEST) $(SPREAD) -m "adfs and not (samba or pebble or system or browser or kerberos or long)"

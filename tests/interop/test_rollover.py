@@ -13,6 +13,7 @@ import pytest
 from certs import KeyState
 from gateway.federation import FederationSettings
 from gateway.federation.keys import KeySettings
+from gateway.federation.keys.model import Ring
 from gateway.federation.trusts import KeyNotice
 from tests.interop.apache import Apache
 from tests.interop.site import ANNA, PASSWORD, FederatedSite, federated
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.interop
 KEYS = KeySettings(lead=1.0, publish_for=3.0, retire_after=3.0)
 """Seconds instead of days."""
 SOON = KeyNotice(learns="automatic", within=1.0)
-RINGS = ("oidc", "saml")
+RINGS: tuple[Ring, ...] = ("oidc", "saml")
 _LIMIT = 90.0
 """Seconds; it takes ten."""
 
@@ -51,7 +52,7 @@ async def check_everybody_signs_in(site: FederatedSite, apache: Apache) -> None:
         assert oidc.headers["X-Seen-email"] == saml.headers["X-Seen-mail"] == ANNA
 
 
-async def keys_of(site: FederatedSite) -> dict[str, dict[str, KeyState]]:
+async def keys_of(site: FederatedSite) -> dict[Ring, dict[str, KeyState]]:
     """By ring and id."""
     records = await site.relay.store.signing_keys.all()
     return {ring: {record.id: KeyState(record.state) for record in records if record.ring == ring} for ring in RINGS}
@@ -85,7 +86,7 @@ async def test_keys_are_replaced_while_people_sign_in(site: FederatedSite) -> No
         await visit(early, apache, "/saml/")
 
 
-async def follow(site: FederatedSite, apache: Apache, before: dict[str, dict[str, KeyState]]) -> dict[str, int]:
+async def follow(site: FederatedSite, apache: Apache, before: dict[Ring, dict[str, KeyState]]) -> dict[Ring, int]:
     """People sign in until all keys are new ones. How many keys for each algorithm there were at most."""
     most = dict.fromkeys(RINGS, 0)
     while True:
