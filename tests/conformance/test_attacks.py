@@ -9,10 +9,8 @@ import pytest
 from tests.conformance.tables import named_tests, read_table, rows_in
 
 LATER = {
-    "O08": "pushed authorization requests",
     "O09": "DPoP",
     "O12": "device codes",
-    "O17": "back-channel logout",
     "S25": "sign-in at other identity providers: no response is read yet",
 }
 """Rows whose entrance comes later, by what it comes with."""

@@ -6,14 +6,18 @@ from collections import Counter
 
 from tests.conformance.tables import named_tests, read_table
 
-PLANS = {"oidcc-config-certification-test-plan", "oidcc-basic-certification-test-plan"}
+PLANS = {
+    "oidcc-config-certification-test-plan",
+    "oidcc-basic-certification-test-plan",
+    "oidcc-rp-initiated-logout-certification-test-plan",
+    "oidcc-backchannel-rp-initiated-logout-certification-test-plan",
+}
 """Every module of these is tested here."""
 LATER = {
     "dynamic registration",
     "FAPI 2",
     "front-channel logout",
     "hybrid flow",
-    "logout",
     "request objects",
     "third-party-initiated login",
 }
