@@ -182,6 +182,8 @@ class Relay:
             store,
             self.trusts,
             checks=self.checks,
+            authenticator=self.authenticator,
+            rates=self.admission,
             public_url=settings.public_url,
             secret=keys.secret,
             clock=clock,

@@ -21,7 +21,7 @@ from gateway.federation.inspection import ClaimsPreview
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
-from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider
+from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Rates
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.refused_requests import record_refusals
@@ -30,7 +30,7 @@ from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
-from gateway.relay import LookUps, Refusals
+from gateway.relay import Authenticator, LookUps, Refusals
 from gateway.signin import AccountChecks, Seal, Session, SignInPages
 from gateway.store import SessionRecord, Store
 
@@ -47,12 +47,15 @@ class Federation:
         trusts: TrustRegistry,
         *,
         checks: AccountChecks,
+        authenticator: Authenticator,
+        rates: Rates,
         public_url: str,
         secret: bytes,
         clock: Callable[[], float],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._settings, self._store, self._clock, self._secret = settings, store, clock, subject_secret(secret)
+        self._authenticator, self._rates = authenticator, rates
         self.issuer = public_url.rstrip("/")
         self.trusts = trusts
         self.metrics = FederationMetrics(lambda trust: trusts.get(trust) is not None)
@@ -76,10 +79,10 @@ class Federation:
             metrics=self.metrics,
         )
         self._chains = LogoutChains(self._saml, self.transactions)
-        outgoing = Outgoing(settings.ca_file, clock)
+        self.application_servers = Outgoing(settings.ca_file, clock)
         self._channels: dict[str, LogoutChannel] = {
-            "oidc": BackChannelLogout(self.issuer, self.keys, outgoing, clock),
-            "saml": SoapLogout(self._saml, outgoing),
+            "oidc": BackChannelLogout(self.issuer, self.keys, self.application_servers, clock),
+            "saml": SoapLogout(self._saml, self.application_servers),
         }
         self.participants = Participants(
             store.participants, store.grants, trusts, self._channels, clock, browser=self._chains
@@ -126,6 +129,8 @@ class Federation:
             issuer=self.issuer,
             secret=self._secret,
             checks=self.grant_checks,
+            authenticator=self._authenticator,
+            rates=self._rates,
             clock=self._clock,
             metrics=self.metrics,
         )

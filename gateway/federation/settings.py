@@ -105,6 +105,10 @@ class FederationSettings:
     checks_per_minute: Annotated[int, Bounds(least=1, most=100_000)] = 300
     """Maximum number of accounts behind unused sessions and refresh tokens that the relay looks up in a minute, to see
     whether they are still enabled. Less than `lookups_per_minute` of an agent, which answers for used ones, too."""
+    address_rate: Annotated[int, Bounds(most=10_000_000)] = 60_000
+    """Maximum number of requests a minute from one address to the OpenID Connect endpoints, on each node."""
+    client_rate: Annotated[int, Bounds(most=10_000_000)] = 60_000
+    """Maximum number of requests a minute of one OpenID Connect client to the endpoints that servers call, on each node."""
     ca_file: Path | None = None
     """CA certificates (PEM) for the HTTPS certificates of applications that the relay sends logout messages to, in addition
     to the system's certificate store."""

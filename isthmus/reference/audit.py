@@ -49,6 +49,7 @@ MEANINGS = {
     " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is"
     " the trust.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
+    "federation.device_connected": "A user connected a device to an application; `device` is the address it asked from.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
     "federation.refused": "A request of an application, or of a user at one, was refused; `reason` is the error of the"
     " protocol (`unproven`: it was not answered, because it was not proven whose it is), `detail` says more. One entry for"

@@ -116,3 +116,23 @@ async def test_a_web_application_with_a_certificate_signs_in(site: FederatedSite
     )
     check_tokens(await signed_in(site, application))
     check_tokens(await refreshed(application))
+
+
+async def test_a_device_is_connected(site: FederatedSite, http: requests.Session) -> None:
+    """msal shows the user code; when the person has agreed in a browser, it gets tokens, and a refresh later."""
+    grants = ("urn:ietf:params:oauth:grant-type:device_code", "refresh_token")
+    await site.trust(trust(application="native", authentication="none", grants=grants, redirect_uris=()))
+    application = await asyncio.to_thread(msal.PublicClientApplication, **options(site, http))
+    flow = await asyncio.to_thread(application.initiate_device_flow, SCOPES)
+    assert flow["verification_uri"] == f"{site.url}/device", flow
+    async with Visitor(site.ca_file) as visitor:
+        page = await visitor.sign_in(await visitor.open(flow["verification_uri_complete"]), ANNA, PASSWORD)
+        action, fields = page.form("user_code")
+        page = await visitor.open(action, fields)
+        assert "Desktop application" in page.text
+        action, fields = page.form("answer")
+        page = await visitor.open(action, {**fields, "answer": "allow"})
+        assert "connected" in page.text
+    told = await asyncio.to_thread(application.acquire_token_by_device_flow, flow)
+    check_tokens(dict(told))
+    check_tokens(await refreshed(application))

@@ -115,3 +115,23 @@ async def test_a_node_client_signs_in_and_refreshes(node: Path, site: FederatedS
         refreshed = await client.said("refreshed")
         assert refreshed["rotated"]
         await client.said("end")
+
+
+async def test_a_node_client_pushes_its_request_revokes_and_leaves(node: Path, site: FederatedSite) -> None:
+    """openid-client: PAR, revocation of a refresh token, logout with an ID token and state."""
+    bye = "https://application.example.com/bye"
+    config = {"client_id": "application", "client_secret": SECRET, "redirect_uri": CALLBACK}
+    async with (
+        NodeClient(node, "openid-client.mjs", site, **config, par=True, revoke=True, post_logout_redirect_uri=bye) as client,
+        Visitor(site.ca_file, stop_at="https://application.example.com/") as visitor,
+    ):
+        url = (await client.said("authorize"))["url"]
+        assert "request_uri=urn%3A" in url
+        page = await visitor.sign_in(await visitor.open(url), ANNA, PASSWORD)
+        await client.tell(page.url)
+        await client.said("tokens")
+        await client.said("refreshed")
+        assert (await client.said("revoked"))["refused"] == "invalid_grant"
+        page = await visitor.open((await client.said("logout"))["url"])
+        assert page.url == f"{bye}?state=bye"
+        await client.said("end")

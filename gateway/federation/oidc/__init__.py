@@ -1,13 +1,15 @@
 """OpenID Connect 1.0 and OAuth 2: an endpoint is an ordered list of small checks, with an error class for each wire error.
 
     provider                 endpoints and grant types put together; what is added is added there
-    endpoints/               authorization, consent, pushed requests, token, userinfo, introspection, revocation, logout,
-                             discovery: each says what discovery tells of it
-    grant_types/             what the token endpoint redeems: authorization_code, refresh_token, client_credentials
+    endpoints/               authorization, consent, pushed requests, token, userinfo, introspection, revocation, device,
+                             logout, discovery: each says what discovery tells of it
+    grant_types/             what the token endpoint redeems: authorization_code, refresh_token, client_credentials,
+                             device_code, password
     checks/                  pure: ordered lists of checks
     parameters authorization_request claims_request client_credentials     a request, read; pure
     client_authentication    which client sent it
-    codes grant_details refresh_tokens grant_checks                        what happens once, and what lasts
+    limits                   how many requests an address and a client may send
+    codes device_codes grant_details person_grants refresh_tokens grant_checks   what happens once, and what lasts
     tokens jose              kinds of tokens; joserfc is seen in `jose` alone
     code_issuance issuance person_claims                                   what is given out, and the claims in it
     presented_tokens         tokens that a client asks about, or gives back
@@ -21,7 +23,8 @@ What belongs here: requests, checks, tokens, endpoints of both protocols. What d
 from gateway.federation.oidc.back_channel import BackChannelLogout
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.grant_details import kept_identity
+from gateway.federation.oidc.limits import Rates
 from gateway.federation.oidc.person_claims import sector_of
 from gateway.federation.oidc.provider import OpenIdProvider
 
-__all__ = ["BackChannelLogout", "GrantChecks", "OpenIdProvider", "kept_identity", "sector_of"]
+__all__ = ["BackChannelLogout", "GrantChecks", "OpenIdProvider", "Rates", "kept_identity", "sector_of"]

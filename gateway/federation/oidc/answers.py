@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from gateway.federation.oidc.errors import InvalidClient, OAuthError, TemporarilyUnavailable
+from gateway.federation.oidc.errors import InvalidClient, OAuthError, TemporarilyUnavailable, TooManyRequests
 
 _PRIVATE: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 _JSON: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -44,6 +45,8 @@ def error_answer(error: OAuthError) -> web.Response:
         headers["WWW-Authenticate"] = 'Basic realm="isthmus"'
     if isinstance(error, TemporarilyUnavailable):
         headers["Retry-After"] = str(RETRY_AFTER)
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(math.ceil(error.wait))
     return json_answer({"error": error.code, "error_description": error.told}, error.status, headers)
 
 

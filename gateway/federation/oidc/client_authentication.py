@@ -19,7 +19,7 @@ from gateway.federation.oidc.errors import InvalidClient
 from gateway.federation.oidc.jose import JwtRefused, VerifyingKey, read_keys
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.trusts import Trust
-from gateway.relay import header_text
+from gateway.relay import CLIENT_ADDRESS, header_text
 
 REUSED_ASSERTIONS = "reused_assertions"
 """The switch of a trust whose client signs once for many requests."""
@@ -37,7 +37,7 @@ class ClientAuthentication:
         self._audiences = (context.issuer, *(context.issuer + path for path in paths))
 
     async def authenticate(self, request: web.Request, parameters: Parameters) -> Trust:
-        """The client that sent it. Raises InvalidClient, InvalidRequest, StoreFull, StoreUnavailable."""
+        """The client that sent it. Raises InvalidClient, InvalidRequest, TooManyRequests, StoreFull, StoreUnavailable."""
         credentials = read_client_credentials(parameters, header_text(request, "Authorization"))
         trust = self._context.trusts.client(credentials.client_id)
         client = trust.oidc if trust is not None else None
@@ -49,6 +49,7 @@ class ClientAuthentication:
         if trust is None:
             raise InvalidClient("the client is unknown or disabled")
         request[TRUST] = trust.id
+        self._context.limits.check_client(trust, request[CLIENT_ADDRESS])
         return trust
 
     async def _verify_assertion(self, trust: Trust | None, credentials: ClientCredentials) -> None:

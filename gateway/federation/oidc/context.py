@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.grant_checks import GrantChecks
+from gateway.federation.oidc.limits import RequestLimits
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.ports import SigningKeySource, TrustSource
 from gateway.federation.oidc.tokens import Tokens
@@ -35,6 +36,7 @@ class OidcContext:
     codes: Codes
     claims: PersonClaims
     checks: GrantChecks
+    limits: RequestLimits
     settings: FederationSettings
     clock: Callable[[], float]
     metrics: FederationMetrics = field(default_factory=FederationMetrics)

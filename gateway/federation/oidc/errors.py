@@ -19,6 +19,10 @@ OAuthError                      base: a code for the client, a detail for the lo
 ├── UnmetAuthentication         unmet_authentication_requirements   the specification of that error code
 ├── TemporarilyUnavailable      temporarily_unavailable     RFC 6749 section 4.1.2.1
 ├── ProviderFailure             server_error                RFC 6749 section 4.1.2.1
+├── TooManyRequests             temporarily_unavailable     RFC 6585 section 4: a status, no code of its own
+├── AuthorizationPending        authorization_pending       RFC 8628 section 3.5
+├── SlowDown                    slow_down                   RFC 8628 section 3.5
+├── ExpiredToken                expired_token               RFC 8628 section 3.5
 ├── InvalidToken                invalid_token               RFC 6750 section 3.1
 ├── InsufficientScope           insufficient_scope          RFC 6750 section 3.1
 └── RequestUnproven             no answer to an address: client or redirect_uri are not proven
@@ -171,6 +175,39 @@ class TemporarilyUnavailable(OAuthError):
     code = "temporarily_unavailable"
     status = 503
     description = "try again later"
+
+
+class TooManyRequests(OAuthError):
+    """A client, or an address, asks more than it may. wait: seconds until one more is answered."""
+
+    code = "temporarily_unavailable"
+    status = 429
+    description = "too many requests"
+
+    def __init__(self, detail: str, wait: float) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
+class AuthorizationPending(OAuthError):
+    """The person has not answered yet."""
+
+    code = "authorization_pending"
+    description = "the user has not answered yet"
+
+
+class SlowDown(OAuthError):
+    """The device polls more often than it was told."""
+
+    code = "slow_down"
+    description = "wait five seconds longer between two requests"
+
+
+class ExpiredToken(OAuthError):
+    """The person has not answered in time."""
+
+    code = "expired_token"
+    description = "the device code has expired"
 
 
 class ProviderFailure(OAuthError):

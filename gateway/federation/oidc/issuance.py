@@ -104,9 +104,10 @@ class TokenIssuance:
             "auth_time": int(details.auth_time),
             "acr": details.acr,
             "amr": details.amr,
-            "sid": details.sid,
             "at_hash": left_half(access_token),
         }
+        if details.sid:
+            claims["sid"] = details.sid
         if grant.nonce:
             claims["nonce"] = grant.nonce
         return self._context.tokens.sign(claims, algorithm=trust.oidc.signing_algorithm, typ="JWT")

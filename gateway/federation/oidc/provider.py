@@ -6,14 +6,19 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from foundation.listener import Handler
 from gateway.federation.keys import SigningKeys
 from gateway.federation.metrics import FederationMetrics
+from gateway.federation.oidc.answers import error_answer
 from gateway.federation.oidc.client_authentication import ClientAuthentication
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.context import OidcContext, OidcEndpoint
 from gateway.federation.oidc.cross_origin import CrossOrigin
+from gateway.federation.oidc.device_codes import DeviceCodes
 from gateway.federation.oidc.endpoints.authorization import AuthorizationEndpoint
 from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
+from gateway.federation.oidc.endpoints.device_authorization import DEVICE_AUTHORIZATION, DeviceAuthorizationEndpoint
+from gateway.federation.oidc.endpoints.device_pages import DevicePages
 from gateway.federation.oidc.endpoints.discovery import DiscoveryEndpoint
 from gateway.federation.oidc.endpoints.introspection import INTROSPECT, IntrospectionEndpoint
 from gateway.federation.oidc.endpoints.logout import EndSessionEndpoint
@@ -21,18 +26,24 @@ from gateway.federation.oidc.endpoints.pushed_requests import PAR, PushedRequest
 from gateway.federation.oidc.endpoints.revocation import REVOKE, RevocationEndpoint
 from gateway.federation.oidc.endpoints.token import TOKEN, TokenEndpoint
 from gateway.federation.oidc.endpoints.userinfo import UserinfoEndpoint
+from gateway.federation.oidc.errors import TooManyRequests
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.grant_types.authorization_code import AuthorizationCodeGrant
 from gateway.federation.oidc.grant_types.client_credentials import ClientCredentialsGrant
+from gateway.federation.oidc.grant_types.device_code import DeviceCodeGrant
+from gateway.federation.oidc.grant_types.password import PasswordGrant
 from gateway.federation.oidc.grant_types.refresh_token import RefreshTokenGrant
 from gateway.federation.oidc.issuance import TokenIssuance
+from gateway.federation.oidc.limits import Rates, RequestLimits
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.pushed_requests import PushedRequests
+from gateway.federation.oidc.refusal import log_refusal
 from gateway.federation.oidc.tokens import Tokens
 from gateway.federation.participants import Participants
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Resume, Transactions
 from gateway.federation.trusts import TrustRegistry
+from gateway.relay import CLIENT_ADDRESS, Authenticator
 from gateway.signin import CookieSigner, Seal, SignInPages
 from gateway.store import Store
 
@@ -53,6 +64,8 @@ class OpenIdProvider:
         issuer: str,
         secret: bytes,
         checks: GrantChecks,
+        authenticator: Authenticator,
+        rates: Rates,
         clock: Callable[[], float],
         metrics: FederationMetrics,
     ) -> None:
@@ -65,18 +78,23 @@ class OpenIdProvider:
             codes=Codes(CookieSigner(store.keyring, "oidc codes"), store.once),
             claims=PersonClaims(secret),
             checks=checks,
+            limits=RequestLimits(rates, settings, clock),
             settings=settings,
             clock=clock,
             metrics=metrics,
         )
         issuance, cross_origin = TokenIssuance(context), CrossOrigin(trusts)
-        clients = ClientAuthentication(context, (TOKEN, INTROSPECT, REVOKE, PAR))
+        clients = ClientAuthentication(context, (TOKEN, INTROSPECT, REVOKE, PAR, DEVICE_AUTHORIZATION))
+        device_codes = DeviceCodes(Seal(store.keyring, "oidc device codes", clock), store.once, store.seen)
         grant_types = (
             AuthorizationCodeGrant(context, issuance),
             RefreshTokenGrant(context, issuance),
             ClientCredentialsGrant(context),
+            DeviceCodeGrant(context, issuance, device_codes),
+            PasswordGrant(context, issuance, authenticator),
         )
         pushed = PushedRequests(context)
+        self._limits = context.limits
         consent = ConsentEndpoint(context, signin, transactions)
         self._authorization = AuthorizationEndpoint(context, signin, transactions, consent, pushed)
         endpoints: list[OidcEndpoint] = [
@@ -87,6 +105,8 @@ class OpenIdProvider:
             UserinfoEndpoint(context, cross_origin),
             IntrospectionEndpoint(context, clients),
             RevocationEndpoint(context, clients, cross_origin),
+            DeviceAuthorizationEndpoint(context, clients, device_codes),
+            DevicePages(context, signin, device_codes),
             EndSessionEndpoint(context, signin, participants),
         ]
         self._endpoints = [*endpoints, DiscoveryEndpoint(context, endpoints, keys.settings.max_age)]
@@ -100,3 +120,15 @@ class OpenIdProvider:
         """All addresses."""
         for endpoint in self._endpoints:
             endpoint.add_routes(app)
+        app.middlewares.append(self._limited)
+
+    @web.middleware
+    async def _limited(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """No address sends more than it may, to whichever endpoint."""
+        if request.path.startswith("/oidc/"):
+            try:
+                self._limits.check_address(request[CLIENT_ADDRESS])
+            except TooManyRequests as refused:
+                log_refusal(request, refused)
+                return error_answer(refused)
+        return await handler(request)

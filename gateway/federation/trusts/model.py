@@ -37,7 +37,8 @@ class Lifetimes:
     """A refresh token that is not used."""
     refresh_absolute: Annotated[float, _LONGEST] = 0.0
     """A family of refresh tokens, from the sign-in on."""
-    device_code: Annotated[float, _MINUTE] = 0.0
+    device_code: Annotated[float, Bounds(most=3600, zero=True)] = 0.0
+    """A device code: the time that the user has to enter it."""
     assertion: Annotated[float, _LONGEST] = 0.0
     """A SAML assertion, from its issue on."""
     reauthenticate: Annotated[float, _LONGEST] = 0.0

@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import lockout, throttle
+from gateway.relay.credentials.admission.callers import CallerRates
 from gateway.relay.credentials.admission.lockout import Guess
 from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
 from gateway.relay.credentials.admission.names import fold_name, local_part
@@ -155,6 +156,7 @@ class Admission:
         self._keys = keys or (lambda: random)
         self._store = store if store is not None else MemoryAdmissionStore(settings)
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
+        self._rates = CallerRates()
         self._node, self._numbers = secrets.token_bytes(8), 0
 
     def use(self, settings: AdmissionSettings) -> None:
@@ -370,6 +372,10 @@ class Admission:
     def enrol(self, address: str, now: float) -> float:
         """Count an enrolment that somebody asks for: 0, or seconds until one more from this address may be."""
         return throttle.enrol(self._address(address_key(address), now), self._settings, now)
+
+    def draw(self, whose: str, rate: float, now: float) -> float:
+        """Count a request of whoever it is, `rate` a minute: 0, or seconds until one more may be."""
+        return self._rates.draw(whose, rate, now)
 
     async def unlock(self, user_names: Sequence[str], accounts: Sequence[bytes] = ()) -> bool:
         """Forget what is counted against an account: any of its spellings, or its digests. False where nothing was."""

@@ -172,7 +172,13 @@ async def test_discovery_names_what_is_there(stand: OidcStand) -> None:
         assert (await stand.get(path))[1] == document
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert document["code_challenge_methods_supported"] == ["S256"]
-    assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert document["grant_types_supported"] == [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "password",
+    ]
     assert document["response_types_supported"] == ["code"]
     assert document["authorization_response_iss_parameter_supported"] is True
     for name, url in document.items():

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
-from tests.gateway.federation.oidc.stand import ANNA, APP, PASSWORD, OidcStand
+from gateway.federation.oidc.grant_types.device_code import DEVICE_CODE
+from tests.gateway.federation.oidc.stand import (
+    ANNA,
+    APP,
+    PASSWORD,
+    SECRET,
+    AppBrowser,
+    Arrival,
+    OidcStand,
+    authorize_parameters,
+    changed,
+)
 from tests.support.fakes import FakeDirectories
 from tests.support.nodes import TwoNodes, trusting_client
 
@@ -29,4 +41,39 @@ async def test_each_step_may_reach_the_other_node(two_nodes: TwoNodes) -> None:
             assert len({body["refresh_token"] for _, body in answers}) == 1
             assert (await stand.redeem(arrival.code))[1]["error"] == "invalid_grant"
             assert (await stand.userinfo(answers[0][1]["access_token"]))[0] == 401
+            next(stand.turns)
+
+
+async def press(browser: AppBrowser, page: Arrival, path: str, **fields: str) -> Arrival:
+    """A button of a page."""
+    shown = dict(re.findall(r'name="(csrf|session|query|user_code)" value="([^"]*)"', page.page))
+    return await browser.request("POST", path, data={**shown, **fields})
+
+
+async def test_what_begins_at_one_node_goes_on_at_the_other(two_nodes: TwoNodes) -> None:
+    """Pushed request, device code, revocation, logout: each step at the next node; what happens once happens once."""
+    people = FakeDirectories({ANNA: PASSWORD})
+    async with two_nodes.agent(people), trusting_client(two_nodes._home) as client:
+        stand = OidcStand(two_nodes.relays, people, two_nodes._home, client)
+        own = {"client_id": "app", "client_secret": SECRET}
+        grants = ("authorization_code", "refresh_token", DEVICE_CODE)
+        await stand.trust(changed(APP, grants=grants, post_logout_redirect_uris=("https://app.example.com/bye",)))
+        for _ in range(2):  # and begun at the other node
+            status, pushed, _ = await stand.post("/oidc/par", {**authorize_parameters(), **own})
+            assert status == 201
+            browser = stand.browser()
+            page = await browser.open(f"/oidc/authorize?client_id=app&request_uri={pushed['request_uri']}")
+            _, tokens = await stand.redeem((await browser.sign_in(page)).code)
+
+            _, begun, _ = await stand.post("/oidc/device", {**own, "scope": "openid"})
+            page = await press(browser, await browser.open("/device"), "/device", user_code=begun["user_code"])
+            assert "connected" in (await press(browser, page, "/device/answer", answer="allow")).page
+            asked = {"grant_type": DEVICE_CODE, "device_code": begun["device_code"]}
+            answers = await asyncio.gather(*(stand.token(**asked) for _ in range(6)))
+            assert [status for status, _ in answers].count(200) <= 1
+
+            left = await browser.open(f"/oidc/logout?id_token_hint={tokens['id_token']}")
+            assert "signed out" in left.page
+            assert (await stand.userinfo(tokens["access_token"]))[0] == 401
+            assert (await stand.post("/oidc/introspect", {**own, "token": tokens["access_token"]}))[1] == {"active": False}
             next(stand.turns)
