@@ -102,6 +102,7 @@ def _branded(home: Path) -> SignInSettings:
         support="Help desk: +43 1 4711, 8 am to 6 pm",
         support_url="https://help.example.com",
         forgot_password_url="https://reset.example.com",
+        session_kept=30 * 86400.0,
     )
 
 

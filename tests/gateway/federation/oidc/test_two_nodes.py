@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 
 import pytest
 
@@ -76,4 +77,18 @@ async def test_what_begins_at_one_node_goes_on_at_the_other(two_nodes: TwoNodes)
             assert "signed out" in left.page
             assert (await stand.userinfo(tokens["access_token"]))[0] == 401
             assert (await stand.post("/oidc/introspect", {**own, "token": tokens["access_token"]}))[1] == {"active": False}
+            next(stand.turns)
+
+
+async def test_a_request_that_no_address_holds_reaches_the_other_node(two_nodes: TwoNodes) -> None:
+    """It is kept in the store until the person is signed in, and is the same when it is taken out on the other node."""
+    people = FakeDirectories({ANNA: PASSWORD})
+    async with two_nodes.agent(people), trusting_client(two_nodes._home) as client:
+        stand = OidcStand(two_nodes.relays, people, two_nodes._home, client)
+        await stand.trust(APP)
+        state = secrets.token_urlsafe(1800)  # with it the address would have more characters than `transactions.LONGEST`
+        for _ in range(2):
+            arrival = await stand.signed_in(stand.browser(), state=state)
+            assert arrival.members["state"] == state
+            assert (await stand.redeem(arrival.code))[0] == 200
             next(stand.turns)
