@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TypeVar, Unpack
 
 import msgspec
 
+from findings import Finding
 from foundation.actors import this_actor
 from gateway.app import open_relay_store
 from gateway.federation import (
@@ -290,6 +291,10 @@ class Administrator:
         return await self._ask(
             "show_claims", ClaimsPreviewView, trust=trust, user=user, scopes=scopes and list(scopes), address=address
         )
+
+    async def test_trust(self, trust: str) -> list[Finding]:
+        """What of a trust can be seen to be wrong; the running relay looks. Raises also RelayAbsent."""
+        return await self._ask("test_trust", list[Finding], trust=trust)
 
     async def find_issued(
         self, data: bytes, *, since: float | None = None, until: float | None = None

@@ -307,7 +307,7 @@ class Relay:
         return {
             **trust_orders(self.trust_acts),
             **key_orders(self.federation.key_acts),
-            **inspection_orders(self._preview, self._issued),
+            **inspection_orders(self._preview, self._issued, self.federation.trust_walk()),
             **session_orders(self.session_acts),
         }
 

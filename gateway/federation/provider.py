@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.federation.application_servers import Outgoing
 from gateway.federation.applications import WaitingApplications
-from gateway.federation.inspection import ClaimsPreview
+from gateway.federation.inspection import ClaimsPreview, TrustWalk
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
-from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Rates
+from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Rates, Tokens
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.refused_requests import record_refusals
@@ -109,6 +109,11 @@ class Federation:
     def refusal_records(self, refusals: Refusals) -> Middleware:
         """Counts what applications are refused, and has the trail say it."""
         return record_refusals(refusals, self.metrics, self._clock)
+
+    def trust_walk(self) -> TrustWalk:
+        """What of a trust can be seen to be wrong."""
+        tokens = Tokens(self.issuer, self.keys, Seal(self._store.keyring, "oidc access tokens", self._clock))
+        return TrustWalk(self._store, self.trusts, tokens, self._saml, self._clock)
 
     def preview(self, lookups: LookUps, read: Callable[[SessionRecord], Session]) -> ClaimsPreview:
         """What applications would be told of people. read: what the store keeps of a session, as one."""

@@ -3,7 +3,8 @@
     preview    what an application would be told of a person, line by line
     evidence   what a file that turned up is: pure
     issued     whether it was issued here
-    orders     both over the control socket
+    trust_walk what of a trust can be seen to be wrong
+    orders     all over the control socket
 
 What belongs here: acts that look. What does not: acts that change (`trusts.acts`, `keys.rollover`).
 """
@@ -11,5 +12,14 @@ What belongs here: acts that look. What does not: acts that change (`trusts.acts
 from gateway.federation.inspection.issued import EvidenceView, IssuedSearch, IssueView
 from gateway.federation.inspection.orders import inspection_orders
 from gateway.federation.inspection.preview import ClaimsPreview, ClaimsPreviewView
+from gateway.federation.inspection.trust_walk import TrustWalk
 
-__all__ = ["ClaimsPreview", "ClaimsPreviewView", "EvidenceView", "IssueView", "IssuedSearch", "inspection_orders"]
+__all__ = [
+    "ClaimsPreview",
+    "ClaimsPreviewView",
+    "EvidenceView",
+    "IssueView",
+    "IssuedSearch",
+    "TrustWalk",
+    "inspection_orders",
+]

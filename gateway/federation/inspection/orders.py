@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from gateway.federation.inspection.errors import NotEvidence
 from gateway.federation.inspection.issued import IssuedSearch
 from gateway.federation.inspection.preview import ClaimsPreview
+from gateway.federation.inspection.trust_walk import TrustWalk
 from gateway.relay import Order, OrderHandler, order_handler
 
 
@@ -19,6 +20,12 @@ class ShowClaims(Order):
     user: str
     scopes: tuple[str, ...] | None = None
     address: str = ""
+
+
+class WalkTrust(Order):
+    """trust: its id."""
+
+    trust: str
 
 
 class FindIssued(Order):
@@ -39,7 +46,7 @@ class FindIssued(Order):
             raise NotEvidence("it did not arrive as base64") from error
 
 
-def inspection_orders(preview: ClaimsPreview, issued: IssuedSearch) -> Mapping[str, OrderHandler]:
+def inspection_orders(preview: ClaimsPreview, issued: IssuedSearch, walk: TrustWalk) -> Mapping[str, OrderHandler]:
     """The acts by name, as `control_app` takes them."""
     return {
         "show_claims": order_handler(
@@ -52,6 +59,7 @@ def inspection_orders(preview: ClaimsPreview, issued: IssuedSearch) -> Mapping[s
                 address=order.address,
             ),
         ),
+        "test_trust": order_handler(WalkTrust, lambda order, _actor: walk.test(order.trust)),
         "find_issued": order_handler(
             FindIssued, lambda order, _actor: issued.find(order.content(), order.since, order.until)
         ),

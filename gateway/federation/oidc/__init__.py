@@ -23,8 +23,21 @@ What belongs here: requests, checks, tokens, endpoints of both protocols. What d
 from gateway.federation.oidc.back_channel import BackChannelLogout
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.grant_details import kept_identity
+from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.limits import Rates
 from gateway.federation.oidc.person_claims import sector_of
 from gateway.federation.oidc.provider import OpenIdProvider
+from gateway.federation.oidc.sample import verify_sample_token
+from gateway.federation.oidc.tokens import Tokens
 
-__all__ = ["BackChannelLogout", "GrantChecks", "OpenIdProvider", "Rates", "kept_identity", "sector_of"]
+__all__ = [
+    "BackChannelLogout",
+    "GrantChecks",
+    "JwtRefused",
+    "OpenIdProvider",
+    "Rates",
+    "Tokens",
+    "kept_identity",
+    "sector_of",
+    "verify_sample_token",
+]

@@ -17,6 +17,7 @@ from gateway.federation.saml.logout.chains import LogoutChains
 from gateway.federation.saml.logout.soap import SoapLogout
 from gateway.federation.saml.parties import LogoutEndpoint, Parties, Party, party_of
 from gateway.federation.saml.provider import SamlProvider
+from gateway.federation.saml.sample import verify_sample_response
 
 __all__ = [
     "LogoutChains",
@@ -30,4 +31,5 @@ __all__ = [
     "SoapLogout",
     "StatusRefused",
     "party_of",
+    "verify_sample_response",
 ]

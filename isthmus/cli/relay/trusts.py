@@ -25,6 +25,7 @@ _PARTS = {
     "add": ("isthmus.cli.relay.trust_addition:add", "Add the trust of an application, from a preset or options."),
     "list": (f"{_HERE}:list_trusts", "List the trusts."),
     "show": (f"{_HERE}:show", "Show one trust."),
+    "test": ("isthmus.cli.relay.trust_test:test", "Find out what is wrong with a trust."),
     "import": (f"{_HERE}:import_trusts", "Add or change trusts from files."),
     "export": (f"{_HERE}:export", "Print a trust as TOML, for a file or `import`."),
     "remove": (f"{_HERE}:remove", "Remove a trust."),
