@@ -101,6 +101,10 @@ def _text(view: RestoreView, config: Path) -> str:
         "  - create the API keys and bindings again that were created since",
         "  - smart lockout's counts are those of the backup; users who were locked since may try again",
         "  - roll the keys again if they were rolled since because they may have been compromised: isthmus relay keys roll",
+        "  - trusts are as they were then: disable and remove again what was disabled or removed since, and give the secrets"
+        " again that were replaced: isthmus relay trust list",
+        "  - signing keys are as they were then, also those that were retired or replaced in an emergency since: isthmus"
+        " certs list; if one may have been compromised, isthmus certs emergency",
     ]
     return "\n".join([*lines, f"Next: isthmus relay run --config {config}"])
 
