@@ -21,6 +21,7 @@ from gateway.federation import (
     EvidenceView,
     IssuedSearch,
     KeyActs,
+    MetadataView,
     Ring,
     RingView,
     SessionActs,
@@ -273,6 +274,10 @@ class Administrator:
     async def remove_trust(self, trust: str) -> TrustView:
         """Forget a trust; as it was."""
         return await self._do_trust("remove_trust", TrustView, lambda acts: acts.remove(trust, self._actor), trust=trust)
+
+    async def refresh_trust(self, trust: str) -> MetadataView:
+        """Have the running relay fetch a SAML trust's metadata now. Raises also RelayAbsent."""
+        return await self._ask("refresh_trust", MetadataView, trust=trust)
 
     async def _do_trust(self, act: str, answer: type[T], on_store: Callable[[TrustActs], Awaitable[T]], **order: Any) -> T:
         def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:

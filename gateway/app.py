@@ -31,6 +31,7 @@ from gateway.federation import (
     TrustRegistry,
     inspection_orders,
     key_orders,
+    metadata_orders,
     session_orders,
     trust_orders,
 )
@@ -184,6 +185,7 @@ class Relay:
             checks=self.checks,
             authenticator=self.authenticator,
             rates=self.admission,
+            alarm=self.alarms.raise_alarm,
             public_url=settings.public_url,
             secret=keys.secret,
             clock=clock,
@@ -307,6 +309,7 @@ class Relay:
         return {
             **trust_orders(self.trust_acts),
             **key_orders(self.federation.key_acts),
+            **metadata_orders(self.federation.metadata),
             **inspection_orders(self._preview, self._issued, self.federation.trust_walk()),
             **session_orders(self.session_acts),
         }

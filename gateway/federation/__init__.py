@@ -10,6 +10,7 @@
     provider       all of it, put together
     person_applications   what one person may start, and has let in
     transactions   a sign-in for an application while the person is at the sign-in page
+    remote_documents    what applications publish: fetched, and nothing inside
     account_sweep  asks whether accounts still live behind what nobody uses
     sessions/      sessions as an administrator sees and ends them
     participants   who hangs on a session, and how they are told of its end
@@ -30,6 +31,7 @@ from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation, key_context
+from gateway.federation.saml import MetadataView, metadata_orders
 from gateway.federation.sessions import (
     SessionActs,
     SessionEnding,
@@ -62,6 +64,7 @@ __all__ = [
     "IssueView",
     "IssuedSearch",
     "KeyActs",
+    "MetadataView",
     "PresetUnfit",
     "Ring",
     "RingView",
@@ -82,6 +85,7 @@ __all__ = [
     "key_context",
     "key_orders",
     "make_secret",
+    "metadata_orders",
     "preset_names",
     "read_preset",
     "read_trust",

@@ -25,7 +25,8 @@ from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvid
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.refused_requests import record_refusals
-from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
+from gateway.federation.remote_documents import RemoteDocuments
+from gateway.federation.saml import LogoutChains, MetadataRefresh, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
@@ -49,6 +50,7 @@ class Federation:
         checks: AccountChecks,
         authenticator: Authenticator,
         rates: Rates,
+        alarm: Callable[[str, dict[str, str]], None],
         public_url: str,
         secret: bytes,
         clock: Callable[[], float],
@@ -80,6 +82,7 @@ class Federation:
         )
         self._chains = LogoutChains(self._saml, self.transactions)
         self.application_servers = Outgoing(settings.ca_file, clock)
+        self.metadata = MetadataRefresh(store, trusts, self.parties, RemoteDocuments(settings.ca_file), alarm, clock)
         self._channels: dict[str, LogoutChannel] = {
             "oidc": BackChannelLogout(self.issuer, self.keys, self.application_servers, clock),
             "saml": SoapLogout(self._saml, self.application_servers),
@@ -89,8 +92,9 @@ class Federation:
         )
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
-        """Replace signing keys where it is due."""
+        """Replace signing keys, and look at the metadata of parties, where it is due."""
         self.rollovers.add_jobs(housekeeping, sleep)
+        self.metadata.add_jobs(housekeeping, sleep)
 
     async def load(self) -> None:
         """Read the trusts, and with the first of them make the signing keys. Raises StoreError.

@@ -110,8 +110,8 @@ class FederationSettings:
     client_rate: Annotated[int, Bounds(most=10_000_000)] = 60_000
     """Maximum number of requests a minute of one OpenID Connect client to the endpoints that servers call, on each node."""
     ca_file: Path | None = None
-    """CA certificates (PEM) for the HTTPS certificates of applications that the relay sends logout messages to, in addition
-    to the system's certificate store."""
+    """CA certificates (PEM) for the HTTPS certificates of applications that the relay sends logout messages to, or whose
+    metadata it reads, in addition to the system's certificate store."""
     lifetimes: LifetimeSettings = field(default_factory=LifetimeSettings)
     """Lifetimes of codes, tokens and assertions."""
     keys: KeySettings = field(default_factory=KeySettings)

@@ -69,11 +69,18 @@ MEANINGS = {
     " until the file is back.",
     "trust.removed": "An administrator removed a trust; nobody signs in to that application any more, and what it was"
     " given has ended.",
+    "trust.metadata_changed": "The metadata of a SAML trust was replaced by what its `metadata_url` has now (`sha256`), or,"
+    " without one, was dropped because its `validUntil` had passed.",
     "signing_key.made": "A key that signs tokens or SAML messages was made; the subject is its id, `ring`, `algorithm` and"
     " `state` say which one. By `relay` where it was due, by `admin:…` where it was ordered.",
     "signing_key.changed": "A signing key came into another `state` (`published`, `active`, `retiring`), or an application"
     " was said to know it (`acknowledged`).",
     "signing_key.deleted": "A signing key was deleted; nothing that it has signed is accepted any more.",
+    "alert.metadata.refused": "What a trust's `metadata_url` has cannot be used (`problem`): for example, it is not signed"
+    " by `metadata_signer`, has expired, or is another party's. The metadata from before stays in use.",
+    "alert.metadata.aged": "The metadata of a SAML trust could not be refreshed for two days.",
+    "alert.metadata.expired": "The metadata of a SAML trust could not be refreshed, and its `validUntil` has passed: it is"
+    " not used any more.",
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"
     " and where it ends now.",
@@ -110,6 +117,7 @@ _PACKAGES = (
     "gateway.federation.keys.rollover",
     "gateway.federation.sessions",
     "gateway.federation.trusts",
+    "gateway.federation.saml",
     "gateway.signin",
     "gateway.store",
     "gateway.backup",

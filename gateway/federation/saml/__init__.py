@@ -3,6 +3,7 @@
     bindings      from a browser's request to a message whose sender is known
     checks        what a request has to be: pure
     parties       what is known of a party: its trust, and its own metadata
+    party_metadata          fetched on schedule, from the addresses that trusts name
     responses documents     what a party is told; pysaml2's object model
     logout/       single logout: the parties of a session are told of its end
     endpoints/    the addresses
@@ -16,12 +17,16 @@ from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefu
 from gateway.federation.saml.logout.chains import LogoutChains
 from gateway.federation.saml.logout.soap import SoapLogout
 from gateway.federation.saml.parties import LogoutEndpoint, Parties, Party, party_of
+from gateway.federation.saml.party_metadata import MetadataRefresh, MetadataView, NoMetadataAddress, metadata_orders
 from gateway.federation.saml.provider import SamlProvider
 from gateway.federation.saml.sample import verify_sample_response
 
 __all__ = [
     "LogoutChains",
     "LogoutEndpoint",
+    "MetadataRefresh",
+    "MetadataView",
+    "NoMetadataAddress",
     "Parties",
     "Party",
     "PartyRefused",
@@ -30,6 +35,7 @@ __all__ = [
     "SamlRefusal",
     "SoapLogout",
     "StatusRefused",
+    "metadata_orders",
     "party_of",
     "verify_sample_response",
 ]

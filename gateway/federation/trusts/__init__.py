@@ -5,6 +5,7 @@ What belongs here: what a trust says, where it comes from, whether a person may 
 
 from gateway.federation.trusts.access import AccessRefusal, check_access
 from gateway.federation.trusts.acts import TrustActs
+from gateway.federation.trusts.addresses import application_url
 from gateway.federation.trusts.errors import UnknownTrust
 from gateway.federation.trusts.folder import TrustFolder
 from gateway.federation.trusts.lifetimes import effective_lifetimes
@@ -40,6 +41,7 @@ __all__ = [
     "TrustRegistry",
     "TrustView",
     "UnknownTrust",
+    "application_url",
     "check_access",
     "effective_lifetimes",
     "make_secret",

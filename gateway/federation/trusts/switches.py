@@ -14,6 +14,9 @@ class TrustSwitch(NamedTuple):
 
 
 SWITCHES: Mapping[str, TrustSwitch] = {
+    "metadata_inside": TrustSwitch(
+        "saml", "`metadata_url` may lead to a machine inside (private, link-local or loopback address)"
+    ),
     "escape_plus": TrustSwitch("saml", "`+` in the NameID is written `.2B`, as Microsoft Entra ID wants its ImmutableID"),
     "reused_assertions": TrustSwitch(
         "oidc",

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 
+from foundation.times import minute
 from gateway.federation import Trust, TrustChangeView, make_secret, read_trust, write_trust
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure, emit_json, emit_said, json_option, reporting, run_async
@@ -55,6 +57,25 @@ def disable(config: Path, trust: str, as_json: bool) -> None:
     """
     view = edit_trust(config, trust, lambda before: replace(before, enabled=False))
     emit_said(f"{view.id} is disabled.", as_json=as_json, id=view.id, version=view.version)
+
+
+@click.command("refresh")
+@relay_config
+@click.argument("trust", shell_complete=complete_trusts)
+@json_option
+def refresh(config: Path, trust: str, as_json: bool) -> None:
+    """Fetch the metadata of a SAML trust from its `metadata_url` now. The running relay does it, as it does regularly.
+
+    \b
+    Example:
+      isthmus relay trust refresh wiki
+    """
+    view = run_async(reported(open_administrator(config).refresh_trust(trust)))
+    if view.problem:
+        kept = f"; that of {minute(view.fetched_at)} stays in use" if view.fetched_at else ""
+        raise Failure(f"the metadata of {view.trust} is not good{kept}: {view.problem}")
+    said = "is new" if view.changed else "has not changed"
+    emit_said(f"The metadata of {view.trust} {said}.", as_json=as_json, **msgspec.structs.asdict(view))
 
 
 @click.command("test-users")

@@ -28,6 +28,7 @@ _PARTS = {
     "test": ("isthmus.cli.relay.trust_test:test", "Find out what is wrong with a trust."),
     "import": (f"{_HERE}:import_trusts", "Add or change trusts from files."),
     "export": (f"{_HERE}:export", "Print a trust as TOML, for a file or `import`."),
+    "refresh": (f"{_EDITING}:refresh", "Fetch the metadata of a SAML trust now."),
     "remove": (f"{_HERE}:remove", "Remove a trust."),
     "enable": (f"{_EDITING}:enable", "Let users sign in to the application again."),
     "disable": (f"{_EDITING}:disable", "Let nobody sign in to the application."),
