@@ -82,7 +82,8 @@ class Federation:
         )
         self._chains = LogoutChains(self._saml, self.transactions)
         self.application_servers = Outgoing(settings.ca_file, clock)
-        self.metadata = MetadataRefresh(store, trusts, self.parties, RemoteDocuments(settings.ca_file), alarm, clock)
+        self._documents = RemoteDocuments(settings.ca_file)
+        self.metadata = MetadataRefresh(store, trusts, self.parties, self._documents, alarm, clock)
         self._channels: dict[str, LogoutChannel] = {
             "oidc": BackChannelLogout(self.issuer, self.keys, self.application_servers, clock),
             "saml": SoapLogout(self._saml, self.application_servers),
@@ -140,6 +141,7 @@ class Federation:
             checks=self.grant_checks,
             authenticator=self._authenticator,
             rates=self._rates,
+            documents=self._documents,
             clock=self._clock,
             metrics=self.metrics,
         )

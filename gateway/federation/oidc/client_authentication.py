@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 
 from aiohttp import web
@@ -16,7 +15,6 @@ from gateway.federation.oidc.client_credentials import (
 )
 from gateway.federation.oidc.context import TRUST, OidcContext
 from gateway.federation.oidc.errors import InvalidClient
-from gateway.federation.oidc.jose import JwtRefused, VerifyingKey, read_keys
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.trusts import Trust
 from gateway.relay import CLIENT_ADDRESS, header_text
@@ -37,7 +35,10 @@ class ClientAuthentication:
         self._audiences = (context.issuer, *(context.issuer + path for path in paths))
 
     async def authenticate(self, request: web.Request, parameters: Parameters) -> Trust:
-        """The client that sent it. Raises InvalidClient, InvalidRequest, TooManyRequests, StoreFull, StoreUnavailable."""
+        """The client that sent it.
+
+        Raises InvalidClient, InvalidRequest, TooManyRequests, TemporarilyUnavailable, StoreFull, StoreUnavailable.
+        """
         credentials = read_client_credentials(parameters, header_text(request, "Authorization"))
         trust = self._context.trusts.client(credentials.client_id)
         client = trust.oidc if trust is not None else None
@@ -56,19 +57,10 @@ class ClientAuthentication:
         if trust is None:
             raise InvalidClient("the client is unknown or disabled")
         now = self._context.clock()
-        keys = keys_of(trust.oidc.jwks)
+        keys = await self._context.client_keys.of(trust, credentials.assertion)
         found = verify_client_assertion(credentials.assertion, keys, credentials.client_id, self._audiences, now)
         if trust.switches.get(REUSED_ASSERTIONS, False):
             return
         key = hashlib.sha256(f"{len(credentials.client_id)} {credentials.client_id}{found.id}".encode()).hexdigest()
         if not await self._context.store.seen.add(_KIND, key, until=found.expires_at + 60, now=now):
             raise InvalidClient("client_assertion: jti was used before")
-
-
-@functools.lru_cache(maxsize=1024)
-def keys_of(jwks: str) -> tuple[VerifyingKey, ...]:
-    """The keys of a trust's document, read once. Raises InvalidClient."""
-    try:
-        return read_keys(jwks)
-    except JwtRefused as refused:
-        raise InvalidClient(f"the trust's jwks: {refused.detail}") from refused

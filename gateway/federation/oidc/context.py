@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from gateway.federation.metrics import FederationMetrics
+from gateway.federation.oidc.client_keys import ClientKeys
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.limits import RequestLimits
@@ -37,6 +38,7 @@ class OidcContext:
     claims: PersonClaims
     checks: GrantChecks
     limits: RequestLimits
+    client_keys: ClientKeys
     settings: FederationSettings
     clock: Callable[[], float]
     metrics: FederationMetrics = field(default_factory=FederationMetrics)

@@ -11,6 +11,7 @@ from gateway.federation.keys import SigningKeys
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc.answers import error_answer
 from gateway.federation.oidc.client_authentication import ClientAuthentication
+from gateway.federation.oidc.client_keys import ClientKeys, KeySetSource
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.context import OidcContext, OidcEndpoint
 from gateway.federation.oidc.cross_origin import CrossOrigin
@@ -66,6 +67,7 @@ class OpenIdProvider:
         checks: GrantChecks,
         authenticator: Authenticator,
         rates: Rates,
+        documents: KeySetSource,
         clock: Callable[[], float],
         metrics: FederationMetrics,
     ) -> None:
@@ -79,6 +81,7 @@ class OpenIdProvider:
             claims=PersonClaims(secret),
             checks=checks,
             limits=RequestLimits(rates, settings, clock),
+            client_keys=ClientKeys(documents, clock),
             settings=settings,
             clock=clock,
             metrics=metrics,

@@ -14,6 +14,7 @@ class TrustSwitch(NamedTuple):
 
 
 SWITCHES: Mapping[str, TrustSwitch] = {
+    "jwks_inside": TrustSwitch("oidc", "`jwks_uri` may lead to a machine inside (private, link-local or loopback address)"),
     "metadata_inside": TrustSwitch(
         "saml", "`metadata_url` may lead to a machine inside (private, link-local or loopback address)"
     ),
