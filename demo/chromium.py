@@ -83,6 +83,12 @@ class Profile:
         return " ".join(self.page.locator(".note.bad").all_inner_texts())
 
     @property
+    def departures(self) -> list[str]:
+        """What the relay's page says about each application after a sign-out."""
+        entries = self.page.locator("ul li").all()
+        return [": ".join(entry.inner_text().split("\n")) for entry in entries]
+
+    @property
     def where(self) -> str:
         """For a table: heading and address."""
         headings = self.page.locator("h1").all_inner_texts()

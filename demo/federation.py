@@ -27,6 +27,11 @@ from isthmus import logging
 from settings import toml_value
 
 AGENT = "agent-1"
+_RELAY = """
+[server.federation]
+ca_file = "tls/ca.pem"
+"""
+"""The relay tells Notes when somebody signs out: its certificate is one of the demo's."""
 _FAILURES = (AddressUnusable, ApacheFailed, ChromiumUnavailable, DomainUnavailable, StandFailed)
 
 
@@ -63,7 +68,8 @@ def _run(out: Console, once: bool, relay: PublicAddress, applications: PublicAdd
         people = domain.create_people()
         service = domain.create_service_account()
         out.print("Starting the relay and an agent …")
-        with Stand(directories_toml(domain, service), relay=PERIODS if once else "", public=relay) as stand:
+        settings = _RELAY + (PERIODS if once else "")
+        with Stand(directories_toml(domain, service), relay=settings, public=relay) as stand:
             stand.enrol_agent(AGENT)
             stand.start_agent(AGENT)
             out.print("Adding the trusts of two applications, and starting them …")
@@ -100,6 +106,7 @@ start_url = "{samples.notes}"
 [oidc]
 redirect_uris = ["{samples.redirect_uri}"]
 post_logout_redirect_uris = ["{samples.url}/"]
+backchannel_logout_uri = "{samples.redirect_uri}?logout=backchannel"
 grants = ["authorization_code"]
 scopes = ["openid", "profile", "email", "groups"]
 [[oidc.secrets]]
@@ -149,7 +156,8 @@ def _once(out: Console, stand: Stand, samples: SampleApplications, people: dict[
     out.print(grid)
     good = all(row.as_expected for row in visits.rows)
     if not good:
-        out.print(escape(samples.logged()[-2000:]))
+        for log in (samples.logged(), stand.log_of("relay")):
+            out.print(escape(log[-3000:]), soft_wrap=True)
     out.print("[bold green]Everything as expected.[/]" if good else "[bold red]Not as expected.[/]")
     return 0 if good else 1
 

@@ -52,6 +52,7 @@ class Visits:
             self._replace_keys()
             self._row("Anna still has Notes open", _told(anna), lambda: self._notes(browser))
             self._row("… and Wiki", _told(anna), lambda: self._wiki(browser))
+        with self._browsers.new() as browser:
             self._sign_out(browser)
 
     def _others(self) -> None:
@@ -126,17 +127,30 @@ class Visits:
     # -- the end
 
     def _sign_out(self, browser: Profile) -> None:
-        self._row("Anna signs out", "signed out", lambda: self._signed_out(browser))
-        for name, url in (("Notes", self._samples.notes), ("Wiki", self._samples.wiki)):
-            self._row(f"… and {name} asks anew", "asked to sign in", partial(self._asked, browser, url))
+        anna, back = self._people["anna"], "back at the applications"
+        self._row("Anna signs in to Notes, with the new keys", _told(anna), lambda: self._notes(browser, anna))
+        self._row("… and opens Wiki", _told(anna), lambda: self._wiki(browser))
+        self._row("Anna signs out of Notes", back, lambda: self._left(browser, self._samples.notes))
+        self._row("… and of Wiki", back, lambda: self._left(browser, self._samples.wiki))
+        self._asked_anew(browser, "Notes", "Wiki")
+        self._row("Anna signs in to Notes again", _told(anna), lambda: self._notes(browser, anna))
+        self._row("… and out at the relay", "Notes: signed out", lambda: self._left_relay(browser))
+        self._asked_anew(browser, "Notes")
 
-    def _signed_out(self, browser: Profile) -> str:
-        for url in (self._samples.notes, self._samples.wiki):
-            browser.open(url)
-            browser.press("#sign-out")
+    def _left(self, browser: Profile, url: str) -> str:
+        browser.open(url)
+        browser.press("#sign-out")
+        return "back at the applications" if browser.page.url == f"{self._samples.url}/" else browser.where
+
+    def _left_relay(self, browser: Profile) -> str:
         browser.open(f"{self._stand.url}/account")
         browser.press("form[action='/signout'] button")
-        return "signed out"
+        return ", ".join(browser.departures) or browser.where
+
+    def _asked_anew(self, browser: Profile, *names: str) -> None:
+        urls = {"Notes": self._samples.notes, "Wiki": self._samples.wiki}
+        for name in names:
+            self._row(f"… and {name} asks anew", "asked to sign in", partial(self._asked, browser, urls[name]))
 
     def _asked(self, browser: Profile, url: str) -> str:
         browser.open(url)
