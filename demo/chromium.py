@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import TracebackType
 
 from playwright.sync_api import Browser as Chromium
@@ -65,12 +66,18 @@ class Profile:
 
     def claims(self, url: str) -> dict[str, str]:
         """What the application at this address shows; empty where the browser is somewhere else."""
-        try:
-            self.page.wait_for_url(url)
-        except Error:
+        if not self.arrives(url):
             return {}
         cells = self.page.locator("td[data-claim]").all()
         return {cell.get_attribute("data-claim") or "": cell.inner_text() for cell in cells}
+
+    def arrives(self, url: str) -> bool:
+        """Whether the browser comes to this address, within its patience."""
+        try:
+            self.page.wait_for_url(url)
+        except Error:
+            return False
+        return True
 
     @property
     def asks(self) -> bool:
@@ -85,8 +92,10 @@ class Profile:
     @property
     def departures(self) -> list[str]:
         """What the relay's page says about each application after a sign-out."""
-        entries = self.page.locator("ul li").all()
-        return [": ".join(entry.inner_text().split("\n")) for entry in entries]
+        with contextlib.suppress(Error):  # pages on the way lead the browser to applications that it has to tell
+            self.page.locator("a.button[href='/signin']").wait_for()
+        entries = self.page.locator("ul.events li")
+        return [": ".join(entry.inner_text().split("\n")) for entry in entries.all()]
 
     @property
     def where(self) -> str:

@@ -129,6 +129,7 @@ start_url = "{samples.wiki}"
 entity_id = "{samples.endpoint}/metadata"
 certificates = [{toml_value(samples.certificate)}]
 require_signed_requests = true
+logout_url = "{samples.endpoint}/logout"
 attribute_name_format = "basic"
 [[saml.consumers]]
 url = "{samples.endpoint}/postResponse"
@@ -179,7 +180,8 @@ def _stay(out: Console, stand: Stand, samples: SampleApplications, people: dict[
 [bold]To try:[/]
   1. Open Notes (OpenID Connect) and sign in: it shows what it was told. Open Wiki (SAML): it does not ask again.
   2. See at {stand.url}/account where you are signed in.
-  3. In another terminal:
+  3. Sign out of one of them, or on the account page: both ask anew.
+  4. In another terminal:
   .venv/bin/isthmus relay trust list --config {config}
   .venv/bin/isthmus relay trust test-users wiki zoe@{people["zoe"].upn.partition("@")[2]} --config {config}
   .venv/bin/isthmus certs list --config {config}

@@ -127,30 +127,36 @@ class Visits:
     # -- the end
 
     def _sign_out(self, browser: Profile) -> None:
-        anna, back = self._people["anna"], "back at the applications"
-        self._row("Anna signs in to Notes, with the new keys", _told(anna), lambda: self._notes(browser, anna))
-        self._row("… and opens Wiki", _told(anna), lambda: self._wiki(browser))
+        back = "back at the applications"
+        self._sign_in_to_both(browser)
         self._row("Anna signs out of Notes", back, lambda: self._left(browser, self._samples.notes))
-        self._row("… and of Wiki", back, lambda: self._left(browser, self._samples.wiki))
-        self._asked_anew(browser, "Notes", "Wiki")
-        self._row("Anna signs in to Notes again", _told(anna), lambda: self._notes(browser, anna))
-        self._row("… and out at the relay", "Notes: signed out", lambda: self._left_relay(browser))
-        self._asked_anew(browser, "Notes")
+        self._asked_anew(browser)
+        self._sign_in_to_both(browser)
+        self._row("Anna signs out of Wiki", back, lambda: self._left(browser, self._samples.wiki))
+        self._asked_anew(browser)
+        self._sign_in_to_both(browser)
+        told = "Notes: signed out, Wiki: signed out"
+        self._row("Anna signs out at the relay", told, lambda: self._left_relay(browser))
+        self._asked_anew(browser)
+
+    def _sign_in_to_both(self, browser: Profile) -> None:
+        anna = self._people["anna"]
+        self._row("Anna signs in to Notes anew", _told(anna), lambda: self._notes(browser, anna))
+        self._row("… and opens Wiki", _told(anna), lambda: self._wiki(browser))
 
     def _left(self, browser: Profile, url: str) -> str:
         browser.open(url)
         browser.press("#sign-out")
-        return "back at the applications" if browser.page.url == f"{self._samples.url}/" else browser.where
+        return "back at the applications" if browser.arrives(f"{self._samples.url}/") else browser.where
 
     def _left_relay(self, browser: Profile) -> str:
         browser.open(f"{self._stand.url}/account")
         browser.press("form[action='/signout'] button")
-        return ", ".join(browser.departures) or browser.where
+        return ", ".join(sorted(browser.departures)) or browser.where
 
-    def _asked_anew(self, browser: Profile, *names: str) -> None:
-        urls = {"Notes": self._samples.notes, "Wiki": self._samples.wiki}
-        for name in names:
-            self._row(f"… and {name} asks anew", "asked to sign in", partial(self._asked, browser, urls[name]))
+    def _asked_anew(self, browser: Profile) -> None:
+        for name, url in (("Notes", self._samples.notes), ("Wiki", self._samples.wiki)):
+            self._row(f"… and {name} asks anew", "asked to sign in", partial(self._asked, browser, url))
 
     def _asked(self, browser: Profile, url: str) -> str:
         browser.open(url)
