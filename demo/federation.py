@@ -181,9 +181,11 @@ def _stay(out: Console, stand: Stand, samples: SampleApplications, people: dict[
   1. Open Notes (OpenID Connect) and sign in: it shows what it was told. Open Wiki (SAML): it does not ask again.
   2. See at {stand.url}/account where you are signed in.
   3. Sign out of one of them, or on the account page: both ask anew.
-  4. In another terminal:
+  4. In another terminal, after a sign-in:
   .venv/bin/isthmus relay trust list --config {config}
   .venv/bin/isthmus relay trust test-users wiki zoe@{people["zoe"].upn.partition("@")[2]} --config {config}
+  .venv/bin/isthmus relay claims wiki {people["anna"].upn} --config {config}
+  .venv/bin/isthmus relay sessions list --config {config}
   .venv/bin/isthmus certs list --config {config}
   .venv/bin/isthmus certs plan saml --config {config}
   .venv/bin/isthmus relay audit list --config {config}
