@@ -134,3 +134,39 @@ async def test_mod_auth_mellon_signs_in(site: FederatedSite, apache: Apache, fie
         assert page.headers["X-Seen-mail"] == ANNA
         assert page.headers["X-Seen-uid"] == ANNA
         assert page.headers["X-Seen-NAME_ID"]
+
+
+async def logout_with_mellon(site: FederatedSite, apache: Apache, binding: str) -> None:
+    """A trust of which the party can be told, and Mellon with our metadata."""
+    url = f"{apache.url}/saml/mellon/logout"
+    await site.trust(saml_application(apache, logout_url=url, logout_binding=binding))
+    await with_mellon(site, apache)
+
+
+async def test_mod_auth_mellon_signs_out(site: FederatedSite, apache: Apache) -> None:
+    """Lasso signs a LogoutRequest, and takes our answer; here and there somebody has to sign in again."""
+    await logout_with_mellon(site, apache, "redirect")
+    async with Visitor(site.ca_file, apache.ca_file) as visitor:
+        page = await visitor.sign_in(await visitor.open(f"{apache.url}/saml/"), ANNA, PASSWORD)
+        assert page.headers["X-Seen-mail"] == ANNA
+        page = await visitor.open(f"{apache.url}/saml/mellon/logout?ReturnTo={apache.url}/")
+        assert (page.status, page.url) == (200, f"{apache.url}/"), (page.text, page.visited, apache.logged())
+        assert any(url.startswith(f"{site.url}/saml/slo") for url in page.visited)
+        assert (await visitor.open(f"{site.url}/account")).url.startswith(f"{site.url}/signin")
+        assert (await visitor.open(f"{apache.url}/saml/")).url.startswith(f"{site.url}/signin")
+
+
+@pytest.mark.parametrize("binding", ["redirect", "soap"])
+async def test_mod_auth_mellon_is_told_of_a_sign_out(
+    site: FederatedSite, apache: Apache, binding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever signs out on the account page is out of the application, too, by the browser or past it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(apache.ca_file))  # of the system, for what the relay asks itself
+    await logout_with_mellon(site, apache, binding)
+    async with Visitor(site.ca_file, apache.ca_file) as visitor:
+        await visitor.sign_in(await visitor.open(f"{apache.url}/saml/"), ANNA, PASSWORD)
+        _, fields = (await visitor.open(f"{site.url}/account")).form("csrf")
+        page = await visitor.open(f"{site.url}/signout", {"csrf": fields["csrf"]})
+        assert '<span class="state">signed out</span>' in page.text, (page.text, page.visited, apache.logged())
+        assert any(url.startswith(f"{apache.url}/saml/mellon/logout") for url in page.visited) == (binding == "redirect")
+        assert (await visitor.open(f"{apache.url}/saml/")).url.startswith(f"{site.url}/signin")
