@@ -209,3 +209,25 @@ async def test_metadata_of_python3_saml_is_read(site: FederatedSite, onelogin: F
         assert [consumer.url for consumer in described.consumers] == [onelogin.acs]
         assert described.signing
         assert described.encryption
+
+
+@pytest.mark.parametrize("first", ["lasso", "onelogin"])
+async def test_two_parties_leave_one_session(site: FederatedSite, onelogin: ForeignProvider, first: str) -> None:
+    """One asks, the other is told by the browser and answers, the first is answered: each takes the other's signatures."""
+    async with (
+        started(site, LASSO) as lasso,
+        started(site, onelogin) as other,
+        Visitor(site.ca_file, stop_at=(LASSO.origin, onelogin.origin)) as visitor,
+    ):
+        parties = {"lasso": lasso, "onelogin": other}
+        await lasso.ask("response", fields=await signed_in(visitor, await lasso.ask("request"), LASSO))
+        page = await visitor.open((await other.ask("request"))["url"])
+        await other.ask("response", fields=response_in(page, onelogin))
+        asks, told = parties.pop(first), parties.popitem()[1]
+        page = await visitor.open((await asks.ask("leave"))["url"])
+        assert page.url.startswith(f"{told.provider.origin}/slo?SAMLRequest="), page.text
+        answer = await told.ask("asked", query=page.url.partition("?")[2])
+        page = await visitor.open(answer["url"])
+        assert page.url.startswith(f"{asks.provider.origin}/slo?SAMLResponse="), page.text
+        assert await asks.ask("left", query=page.url.partition("?")[2]) == {}
+        assert (await visitor.open(f"{site.url}/account")).url.startswith(f"{site.url}/signin")

@@ -64,7 +64,7 @@ class Page:
 class Visitor:
     """Async context manager. ca_files: whose certificates the browser trusts. stop_at: addresses that it does not open."""
 
-    def __init__(self, *ca_files: Path, stop_at: str = "") -> None:
+    def __init__(self, *ca_files: Path, stop_at: str | tuple[str, ...] = "") -> None:
         trust = ssl.create_default_context()
         for path in ca_files:
             trust.load_verify_locations(path)

@@ -6,6 +6,9 @@ entity ID `idp_entity`. Each line after it is a question with `do`, and gets a l
 - `metadata`: `metadata`, its own
 - `request` (`binding`: `redirect` or `post`; `relay_state`, `name_id_format`, `force`): `url`, and by post `fields`
 - `response` (`fields` of the form that came): `name_id`, `name_id_format`, `session_index`, `attributes`, `relay_state`
+- `leave`: `url` of a request to sign out
+- `asked` (`query` of our request to sign out): `url` of its answer
+- `left` (`query` of our answer): nothing but an `error`, perhaps
 
 What Lasso refuses is answered by `error`.
 """
@@ -67,6 +70,33 @@ class Party:
             "attributes": attributes,
             "relay_state": fields.get("RelayState", ""),
         }
+
+    def logout(self):
+        """With the session that it has."""
+        logout = lasso.Logout(self.server)
+        logout.setSessionFromDump(self.login.session.dump())
+        logout.setIdentityFromDump(self.login.identity.dump())
+        return logout
+
+    def leave(self):
+        """See above."""
+        self.leaving = self.logout()
+        self.leaving.initRequest(self.idp, lasso.HTTP_METHOD_REDIRECT)
+        self.leaving.buildRequestMsg()
+        return {"url": self.leaving.msgUrl}
+
+    def asked(self, query):
+        """See above."""
+        logout = self.logout()
+        logout.processRequestMsg(query)
+        logout.validateRequest()
+        logout.buildResponseMsg()
+        return {"url": logout.msgUrl}
+
+    def left(self, query):
+        """See above."""
+        self.leaving.processResponseMsg(query)
+        return {}
 
 
 def main():

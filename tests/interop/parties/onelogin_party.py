@@ -7,6 +7,9 @@ metadata. Each line after it is a question with `do`, and gets a line:
 - `request` (`relay_state`, `force`): `url`
 - `response` (`fields` of the form that came; `asked`: whether it answers the last request): `name_id`, `name_id_format`,
   `session_index`, `attributes`, `relay_state`
+- `leave`: `url` of a request to sign out
+- `asked` (`query` of our request to sign out): `url` of its answer
+- `left` (`query` of our answer): nothing but an `error`, perhaps
 
 What it refuses is answered by `error`.
 """
@@ -14,7 +17,7 @@ What it refuses is answered by `error`.
 # mypy: ignore-errors
 import json
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from onelogin.saml2.auth import OneLogin_Saml2_Auth
 from onelogin.saml2.idp_metadata_parser import OneLogin_Saml2_IdPMetadataParser
@@ -84,6 +87,7 @@ class Party:
         auth.process_response(request_id=self.asked_by if asked else None)
         if auth.get_errors() or not auth.is_authenticated():
             return {"error": f"{auth.get_errors()}: {auth.get_last_error_reason()}"}
+        self.signed_in = auth
         return {
             "name_id": auth.get_nameid(),
             "name_id_format": auth.get_nameid_format(),
@@ -91,6 +95,34 @@ class Party:
             "attributes": auth.get_attributes(),
             "relay_state": fields.get("RelayState", ""),
         }
+
+    def leave(self):
+        """See above."""
+        auth, known = self.auth(), self.signed_in
+        url = auth.logout(
+            name_id=known.get_nameid(),
+            session_index=known.get_session_index(),
+            name_id_format=known.get_nameid_format(),
+            spnq=known.get_nameid_spnq(),
+        )
+        self.asked_by = auth.get_last_request_id()
+        return {"url": url}
+
+    def asked(self, query):
+        """See above."""
+        auth = self.slo(query)
+        url = auth.process_slo(keep_local_session=True)
+        return {"url": url} if not auth.get_errors() else {"error": auth.get_last_error_reason()}
+
+    def left(self, query):
+        """See above."""
+        auth = self.slo(query)
+        auth.process_slo(keep_local_session=True, request_id=self.asked_by)
+        return {} if not auth.get_errors() else {"error": f"{auth.get_errors()}: {auth.get_last_error_reason()}"}
+
+    def slo(self, query):
+        """For a request of a browser at the address for logout."""
+        return self.auth(script_name=urlsplit(self.config["slo"]).path, get_data=dict(parse_qsl(query)))
 
 
 def main():
