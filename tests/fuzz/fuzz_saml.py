@@ -26,6 +26,7 @@ from foundation.saml import (
     SamlError,
     decrypt_element,
     read_authn_request,
+    read_envelope,
     read_logout_request,
     read_logout_response,
     read_metadata,
@@ -36,6 +37,7 @@ from foundation.saml import (
     sign_redirect,
     verify_enveloped,
     verify_redirect,
+    write_envelope,
 )
 from tests.foundation.saml.parties import authn_request, logout_request, logout_response, party
 from tests.foundation.saml.signing import hand_signed
@@ -50,10 +52,11 @@ READERS: tuple[Callable[[bytes], object], ...] = (
     read_name_id,
     read_party_metadata,
     read_metadata,
+    read_envelope,
     lambda data: read_posted(data.decode("utf-8", "replace")),
     lambda data: read_redirect(data.decode("utf-8", "replace")),
 )
-MESSAGES = (authn_request(), logout_request(), logout_response(), FULL.encode())
+MESSAGES = (authn_request(), logout_request(), logout_response(), FULL.encode(), write_envelope(logout_request()))
 REQUEST, LOGOUT, METADATA = hand_signed(authn_request()), hand_signed(logout_request()), signed()
 QUERY = sign_redirect("SAMLRequest", authn_request(), "state", party().key)
 

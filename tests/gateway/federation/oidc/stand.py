@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 from authlib.integrations.requests_client import OAuth2Session
+from yarl import URL
 
 from gateway.app import Relay
 from gateway.federation.trusts import ClientSecret, OidcClient, Trust, write_trust
@@ -80,7 +81,7 @@ class AppBrowser:
         """One request, and wherever it leads to within the relay."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {"Sec-Fetch-Site": "same-origin", "Cookie": cookie, **options.pop("headers", {})}
-        url = address_of(next(self._turns)) + path
+        url = URL(address_of(next(self._turns)) + path, encoded=True)  # as a browser sends it
         async with self._client.request(method, url, headers=headers, allow_redirects=False, **options) as response:
             for name, morsel in response.cookies.items():
                 if morsel["max-age"] == "0" or not morsel.value:
