@@ -140,7 +140,7 @@ async def logout_with_mellon(site: FederatedSite, apache: Apache, binding: str) 
     """A trust of which the party can be told, and Mellon with our metadata."""
     url = f"{apache.url}/saml/mellon/logout"
     await site.trust(saml_application(apache, logout_url=url, logout_binding=binding))
-    await with_mellon(site, apache)
+    await apache.start(await mellon(site, apache))
 
 
 async def test_mod_auth_mellon_signs_out(site: FederatedSite, apache: Apache) -> None:
