@@ -10,7 +10,6 @@ from tests.conformance.tables import named_tests, read_table, rows_in
 
 LATER = {
     "O09": "DPoP",
-    "O12": "device codes",
     "S25": "sign-in at other identity providers: no response is read yet",
 }
 """Rows whose entrance comes later, by what it comes with."""

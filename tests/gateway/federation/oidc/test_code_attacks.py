@@ -91,7 +91,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"client_id": "unknown"}, "invalid_client"),
     ({"client_secret": None}, "invalid_client"),
     ({"grant_type": None}, "invalid_request"),
-    ({"grant_type": "password"}, "unsupported_grant_type"),
+    ({"grant_type": "implicit"}, "unsupported_grant_type"),
+    ({"grant_type": "password"}, "unauthorized_client"),
     ({"code": None}, "invalid_request"),
     ({"code": "invented"}, "invalid_grant"),
 ]
