@@ -17,8 +17,6 @@ class Application:
 
     name: str
     """Stands on the page."""
-    logo: str = ""
-    """Address of the relay's own copy; empty where there is none."""
     hint: str = ""
     """The user name that it expects, as a stranger wrote it."""
     languages: tuple[str, ...] = ()
@@ -61,8 +59,6 @@ class ApplicationLink:
 
     name: str
     url: str
-    logo: str = ""
-    """Address of the relay's own copy; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from gateway.federation.claims import ClaimsPolicy
 from gateway.federation.trusts.addresses import application_url
 from gateway.federation.trusts.consistency import inconsistencies, secret_digest
-from settings import Bounds, Lines, OrEmpty, Pattern, Unfit, network, not_empty, web_address
+from settings import Bounds, Lines, OrEmpty, Pattern, Unfit, network, not_empty
 
 Protocol = Literal["oidc", "saml"]
 GrantType = Literal[
@@ -176,8 +176,6 @@ class Trust:
     """For people: it stands on the sign-in page."""
     protocol: Protocol
     enabled: bool = True
-    logo_url: Annotated[str, OrEmpty(web_address)] = ""
-    """Shown in the chooser and at the sign-in; read by the relay, never by the browser."""
     start_url: Annotated[str, OrEmpty(application_url)] = ""
     """Where the chooser of applications leads; empty: an IdP-initiated sign-in (SAML), or the trust is not in it."""
     contact: str = ""
