@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from gateway.settings import ServerSettings
 from gateway.store import TrustRecord
 from isthmus.relay_settings import RelaySettings
 from settings import load_settings
-from tests.gateway.conftest import forget_bound_loggers
 from tests.isthmus.conftest import Run
 
 TRUST = Trust(
@@ -30,13 +28,6 @@ TRUST = Trust(
     contact="ann@example.com",
     oidc=OidcClient(redirect_uris=("https://payroll.example.com/callback",), secrets=(ClientSecret(digest="ab" * 32),)),
 )
-
-
-@pytest.fixture(autouse=True)
-def unbound_loggers() -> Iterator[None]:
-    """The command sets logging up for its own standard error, which ends with its test."""
-    yield
-    forget_bound_loggers()
 
 
 def settings_of(config: Path) -> ServerSettings:

@@ -37,7 +37,7 @@ def claims(config: Path, trust: str, user: str, scopes: tuple[str, ...], address
     \b
     Examples:
       isthmus relay claims grafana anna@corp.example.com
-      isthmus relay claims wiki anna@corp.example.com --scope openid --scope groups
+      isthmus relay claims wiki anna@corp.example.com --scope groups
       isthmus relay claims grafana anna@corp.example.com --json | jq .values
     """
     admin = open_administrator(config)

@@ -48,7 +48,7 @@ def list_sessions(config: Path, user: str, session: str, trust: str, limit: int,
     Examples:
       isthmus relay sessions list
       isthmus relay sessions list --user anna@corp.example.com
-      isthmus relay sessions list --trust grafana --json | jq -r '.sessions[].user'
+      isthmus relay sessions list --trust grafana --json | jq '.sessions'
     """
     view = _look(open_administrator(config), _selection(user, session, trust), limit)
     if as_json:
