@@ -22,6 +22,9 @@ ALERTS = (
     "audit.rolled_back",
     "https_certificate.not_renewed",
     "https_certificate.unusable",
+    "metadata.aged",
+    "metadata.expired",
+    "metadata.refused",
 )
 """Every event that an alarm is raised for."""
 
