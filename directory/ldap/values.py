@@ -50,8 +50,12 @@ def from_filetime(value: int) -> float:
 
 def from_generalized_time(value: bytes) -> float | None:
     """A GeneralizedTime in UTC (RFC 4517 section 3.3.13), to the second; None where it is none."""
-    try:
-        return dt.datetime.strptime(value[:14].decode(), "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC).timestamp()
+    digits = value[:14]
+    if len(digits) < 14 or not digits.isdigit():
+        return None
+    month, day, hour, minute, second = (int(digits[place : place + 2]) for place in range(4, 14, 2))
+    try:  # not strptime: it takes several times as long, and this is read at each sign-in
+        return dt.datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=dt.UTC).timestamp()
     except ValueError:
         return None
 
