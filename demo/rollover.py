@@ -27,7 +27,7 @@ WITHIN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class RingState:
+class ShownRing:
     """Of one ring: its active keys, and whether a replacement is under way."""
 
     active: frozenset[str]
@@ -48,12 +48,12 @@ class SigningKeyRollover:
         for ring in RINGS:
             self._stand.run("certs", "rollover", ring, "--config", str(self._stand.relay_config), "--yes", "--json")
 
-    def rings(self) -> dict[str, RingState]:
+    def rings(self) -> dict[str, ShownRing]:
         """As `isthmus certs list` shows them. Raises StandFailed."""
         found = json.loads(self._stand.run("certs", "list", "--config", str(self._stand.relay_config), "--json"))
         return {view["ring"]: _state(view) for view in found if view["ring"] in RINGS}
 
-    def replaced(self, ring: str, now: RingState) -> bool:
+    def replaced(self, ring: str, now: ShownRing) -> bool:
         """All keys of a ring are new ones, and the old ones are gone."""
         return not now.in_progress and not now.keys & self.before[ring].keys and now.active == now.keys
 
@@ -64,10 +64,10 @@ class SigningKeyRollover:
         return len(re.findall(rb'use="signing"', self._stand.get("/saml/metadata")[1]))
 
 
-def _state(view: dict[str, object]) -> RingState:
+def _state(view: dict[str, object]) -> ShownRing:
     keys, rollover = view["keys"], view["rollover"]
     assert isinstance(keys, list)  # noqa: S101 - as the command prints it
-    return RingState(
+    return ShownRing(
         active=frozenset(key["id"] for key in keys if key["state"] == "active"),
         keys=frozenset(key["id"] for key in keys),
         in_progress=isinstance(rollover, dict) and not rollover["finished"],
