@@ -11,10 +11,10 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from foundation.addresses import parse_address
@@ -77,30 +77,39 @@ class Outgoing:
         """Authorities, read at most once a minute: that takes tens of milliseconds. Raises OSError."""
         now = self._clock()
         if self._context is None or not self._read_at <= now < self._read_at + _READ_AGAIN:
-            self._context, self._read_at = await asyncio.to_thread(_read_authorities, self._ca_file), now
+            self._context, self._read_at = await asyncio.to_thread(read_authorities, self._ca_file), now
         return self._context
 
 
-class OutsideResolver(AbstractResolver):
+class CheckedResolver(ThreadedResolver):
+    """Finds those of a name's addresses that may be asked."""
+
+    elsewhere: ClassVar[str]
+    """Where a name leads that has none of them."""
+
+    def allows(self, host: str, address: str) -> bool:
+        """Whether that address of the name may be asked."""
+        raise NotImplementedError
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """Raises OSError where nothing is left."""
+        left = [result for result in await super().resolve(host, port, family) if self.allows(host, result["host"])]
+        if not left:
+            raise OSError(f"{host} {self.elsewhere}")
+        return left
+
+
+class OutsideResolver(CheckedResolver):
     """Names of applications that lead to this machine or its link are not followed: their owner may have moved them there.
 
     An address that a trust names as such, or `localhost`, is the administrator's own word.
     """
 
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
+    elsewhere = "is at an address of this machine or its link"
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Raises OSError where nothing is left."""
-        found = await self._resolver.resolve(host, port, family)
-        left = [result for result in found if host.lower() == _LOOPBACK or is_outside(result["host"])]
-        if not left:
-            raise OSError(f"{host} is at an address of this machine or its link")
-        return left
-
-    async def close(self) -> None:
-        """Nothing is held."""
-        await self._resolver.close()
+    def allows(self, host: str, address: str) -> bool:
+        """See `CheckedResolver`."""
+        return host.lower() == _LOOPBACK or is_outside(address)
 
 
 def is_outside(address: str) -> bool:
@@ -118,7 +127,8 @@ async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
     return body
 
 
-def _read_authorities(ca_file: Path | None) -> ssl.SSLContext:
+def read_authorities(ca_file: Path | None) -> ssl.SSLContext:
+    """Trusts the system's authorities, and those of the file (PEM). Blocks for tens of milliseconds. Raises OSError."""
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(ca_file)

@@ -7,18 +7,17 @@ that leads to a machine inside, unless the trust says so.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from foundation.addresses import parse_address
 from foundation.http import FetchFailed, explain_failure, read_bounded
+from gateway.federation.application_servers import CheckedResolver, read_authorities
 
 TIMEOUT: Final = 15.0
 """Seconds for all of it."""
@@ -41,7 +40,7 @@ class RemoteDocuments:
         if not inside and parse_address(host) is not None and not is_global(host):
             raise FetchFailed(url, "it is an address inside")
         try:
-            context = await asyncio.to_thread(_authorities, self._ca_file)
+            context = await asyncio.to_thread(read_authorities, self._ca_file)
             return await self._read(url, most, context, ThreadedResolver() if inside else InternetResolver())
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ssl.SSLError and TimeoutError are OSErrors
             raise FetchFailed(url, explain_failure(error, self._timeout)) from error
@@ -65,25 +64,17 @@ class RemoteDocuments:
             return await read_bounded(response, most)
 
 
-class InternetResolver(ThreadedResolver):
+class InternetResolver(CheckedResolver):
     """Finds machines of the Internet only."""
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Raises OSError where nothing is left."""
-        found = [result for result in await super().resolve(host, port, family) if is_global(result["host"])]
-        if not found:
-            raise OSError(f"{host} leads to an address inside")
-        return found
+    elsewhere = "leads to an address inside"
+
+    def allows(self, host: str, address: str) -> bool:
+        """See `CheckedResolver`."""
+        return is_global(address)
 
 
 def is_global(address: str) -> bool:
     """Whether it is of the Internet: not this machine's, its link's (where clouds keep secrets), or a private network's."""
     parsed = parse_address(address)
     return parsed is not None and parsed.is_global and not parsed.is_multicast
-
-
-def _authorities(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context

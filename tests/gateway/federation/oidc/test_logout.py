@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from aiohttp.resolver import ThreadedResolver
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
@@ -221,7 +222,7 @@ async def test_a_name_that_leads_inside_is_not_followed(monkeypatch: pytest.Monk
         return [{"host": address} for address in found]
 
     resolver = OutsideResolver()
-    monkeypatch.setattr(resolver._resolver, "resolve", resolve)
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
     for address in ("127.0.0.1", "169.254.169.254", "::1", "fe80::1", "0.0.0.0", "::ffff:127.0.0.1", "224.0.0.1"):  # noqa: S104
         assert not is_outside(address)
         found[:] = [address]
