@@ -191,6 +191,7 @@ class Relay:
             clock=clock,
             sleep=sleep,
         )
+        self.metrics.register(self.federation.metrics)
         self._make_signin(clock)
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
@@ -300,17 +301,15 @@ class Relay:
             flush_refusals=self.refusals.flush,
         )
 
-        self.metrics.register(self.federation.metrics)
-        self._preview = self.federation.preview(self.lookups, self.sessions.read)
-        self._issued = IssuedSearch(self.store, issuer=self.federation.issuer)
-
     def federation_orders(self) -> Mapping[str, OrderHandler]:
         """Acts on applications, as the control socket takes them."""
+        preview = self.federation.preview(self.lookups, self.sessions.read)
+        issued = IssuedSearch(self.store, issuer=self.federation.issuer)
         return {
             **trust_orders(self.trust_acts),
             **key_orders(self.federation.key_acts),
             **metadata_orders(self.federation.metadata),
-            **inspection_orders(self._preview, self._issued, self.federation.trust_walk()),
+            **inspection_orders(preview, issued, self.federation.trust_walk()),
             **session_orders(self.session_acts),
         }
 
