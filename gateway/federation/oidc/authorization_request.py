@@ -38,11 +38,6 @@ class AuthorizationRequest:
     ui_locales: tuple[str, ...] = ()
     resource: tuple[str, ...] = ()
 
-    @property
-    def is_openid(self) -> bool:
-        """Whether an ID token is asked for."""
-        return "openid" in self.scope
-
 
 def read_authorization_request(parameters: Parameters) -> AuthorizationRequest:
     """Raises InvalidRequest."""

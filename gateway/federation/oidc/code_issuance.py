@@ -10,7 +10,6 @@ from gateway.federation.oidc.grant_details import GrantDetails
 from gateway.federation.trusts import Trust
 from gateway.protocol import Identity
 from gateway.signin import Session
-from gateway.store import ParticipantRecord
 
 
 async def issue_code(
@@ -27,17 +26,7 @@ async def issue_code(
 
     Raises StoreFull, StoreUnavailable.
     """
-    now, index = context.clock(), session.index(trust.id)
-    await context.store.participants.add(
-        ParticipantRecord(
-            session=session.key,
-            trust=trust.id,
-            index=index,
-            details=subject.encode(),
-            since=now,
-            expires_at=session.ends_at,
-        )
-    )
+    now, index = context.clock(), await context.participants.joined(session, trust, subject.encode())
     grant = GrantDetails(
         scope=granted_scope(asked.scope, trust.oidc),
         resources=asked.resource,

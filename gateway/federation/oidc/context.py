@@ -16,6 +16,7 @@ from gateway.federation.oidc.limits import RequestLimits
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.ports import SigningKeySource, TrustSource
 from gateway.federation.oidc.tokens import Tokens
+from gateway.federation.participants import Participants
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
 from gateway.store import Store
@@ -39,6 +40,7 @@ class OidcContext:
     checks: GrantChecks
     limits: RequestLimits
     client_keys: ClientKeys
+    participants: Participants
     settings: FederationSettings
     clock: Callable[[], float]
     metrics: FederationMetrics = field(default_factory=FederationMetrics)

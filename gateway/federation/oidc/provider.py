@@ -82,6 +82,7 @@ class OpenIdProvider:
             checks=checks,
             limits=RequestLimits(rates, settings, clock),
             client_keys=ClientKeys(documents, clock),
+            participants=participants,
             settings=settings,
             clock=clock,
             metrics=metrics,

@@ -48,13 +48,9 @@ _STRENGTH = (UNSPECIFIED_CONTEXT, PASSWORD, PASSWORD_PROTECTED)
 class CheckedRequest:
     """What an answer needs to know of a request."""
 
-    id: str
-    """InResponseTo; empty for a sign-in that the party did not ask for."""
     consumer: AssertionConsumer
     name_id_format: str
-    context: str = PASSWORD_PROTECTED
-    force: bool = False
-    passive: bool = False
+    context: str
 
 
 def check_request(request: AuthnRequest, party: Party, *, destination: str, signed: bool, now: float) -> CheckedRequest:
@@ -65,14 +61,7 @@ def check_request(request: AuthnRequest, party: Party, *, destination: str, sign
     for check in _AFTER_CONSUMER:
         check(request, party)
     check_time(request, now)
-    return CheckedRequest(
-        id=request.id,
-        consumer=consumer,
-        name_id_format=choose_format(request, party),
-        context=choose_context(request),
-        force=request.force_authn,
-        passive=request.passive,
-    )
+    return CheckedRequest(consumer=consumer, name_id_format=choose_format(request, party), context=choose_context(request))
 
 
 def check_signed(party: Party, *, signed: bool) -> None:

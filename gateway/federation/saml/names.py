@@ -11,7 +11,6 @@ BINDING_SOAP: Final = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"
 SUCCESS: Final = "urn:oasis:names:tc:SAML:2.0:status:Success"
 REQUESTER: Final = "urn:oasis:names:tc:SAML:2.0:status:Requester"
 RESPONDER: Final = "urn:oasis:names:tc:SAML:2.0:status:Responder"
-VERSION_MISMATCH: Final = "urn:oasis:names:tc:SAML:2.0:status:VersionMismatch"
 NO_PASSIVE: Final = "urn:oasis:names:tc:SAML:2.0:status:NoPassive"
 NO_AUTHN_CONTEXT: Final = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext"
 INVALID_NAME_ID_POLICY: Final = "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"
@@ -19,12 +18,10 @@ UNSUPPORTED_BINDING: Final = "urn:oasis:names:tc:SAML:2.0:status:UnsupportedBind
 REQUEST_DENIED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
 REQUEST_UNSUPPORTED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestUnsupported"
 UNKNOWN_PRINCIPAL: Final = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal"
-AUTHN_FAILED: Final = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"
 PARTIAL_LOGOUT: Final = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout"
 
 UNSPECIFIED_FORMAT: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 ENTITY_FORMAT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
-ENCRYPTED_FORMAT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:encrypted"
 
 PASSWORD_PROTECTED: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"  # noqa: S105 - a class
 PASSWORD: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"  # noqa: S105 - a class

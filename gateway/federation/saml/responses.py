@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from foundation.saml import encrypt_element
-from gateway.federation.claims import IssuedClaims, NameId, NameUnavailable, issue_claims, name_id, subject_of
-from gateway.federation.saml.checks import CheckedRequest, check_subject
+from gateway.federation.claims import ClaimsSubject, IssuedClaims, NameId, NameUnavailable, issue_claims, name_id, subject_of
+from gateway.federation.saml.checks import check_subject
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import AssertionSpec, new_id, write_assertion, write_response
 from gateway.federation.saml.errors import StatusRefused
 from gateway.federation.saml.names import INVALID_NAME_ID_POLICY, REQUEST_DENIED, RESPONDER, SUCCESS
 from gateway.federation.saml.parties import Party
+from gateway.federation.saml.pending_sign_on import PendingSignOn
 from gateway.signin import Session
 from gateway.store import AuditEvent
 
@@ -23,15 +23,10 @@ PATIENCE = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A response, and what of it has to be remembered."""
+    """A response, and how it calls the person."""
 
     document: bytes = field(repr=False)
-    assertion: str
-    """Its ID."""
     name_id: NameId
-    session_index: str
-    expires_at: float
-    """When the party's session is over, as it was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +35,6 @@ class Asked:
 
     address: str
     correlation_id: str
-    subject: str = ""
-    """The NameID that the request names; empty: anybody."""
 
 
 class Responses:
@@ -50,37 +43,37 @@ class Responses:
     def __init__(self, context: SamlContext) -> None:
         self._context = context
 
-    async def for_person(self, party: Party, request: CheckedRequest, session: Session, asked: Asked) -> Told:
+    async def for_person(self, party: Party, pending: PendingSignOn, session: Session, asked: Asked) -> Told:
         """A response that says who somebody is. What cannot be recorded is not given.
 
         Raises StatusRefused where the person cannot be named as the party wants, NoSigningKey, StoreError.
         """
         context, now = self._context, self._context.clock()
-        issued = self._claims(party, session, asked.address)
-        name = self._name(party, request, issued, session, asked)
-        check_subject(asked.subject, subject_of(session.identity, asked.address), name.value)
-        index = session.index(party.trust.id)
+        subject = subject_of(session.identity, asked.address)
+        issued = self._claims(party, subject)
+        name = self._name(party, pending, issued, subject)
+        check_subject(pending.subject, subject, name.value)
         spec = AssertionSpec(
             id=new_id(),
             issuer=context.entity_id,
             audience=party.entity_id,
-            recipient=request.consumer.url,
-            in_response_to=request.id,
+            recipient=pending.consumer,
+            in_response_to=pending.id,
             name_id=name,
             now=now,
             skew=party.trust.saml.skew,
             lifetime=context.lifetimes_of(party.trust).assertion,
             signed_in_at=session.auth_time,
-            session_index=index,
+            session_index=session.index(party.trust.id),
             session_ends_at=session.ends_at,
-            context=request.context,
+            context=pending.context,
             attributes=issued.values,
             friendly_names=issued.friendly_names,
             attribute_format=party.trust.saml.attribute_name_format,
         )
-        document = self._signed(party, spec, request)
+        document = self._signed(party, spec)
         await self._record(party, spec, document, session, asked)
-        return Told(document=document, assertion=spec.id, name_id=name, session_index=index, expires_at=session.ends_at)
+        return Told(document=document, name_id=name)
 
     def refusal(self, party: Party, consumer_url: str, request_id: str, refused: StatusRefused) -> bytes:
         """A status in place of an assertion, signed. Raises NoSigningKey."""
@@ -95,10 +88,10 @@ class Responses:
         )
         return self._context.sign(document, response, party)
 
-    def _claims(self, party: Party, session: Session, address: str) -> IssuedClaims:
+    def _claims(self, party: Party, subject: ClaimsSubject) -> IssuedClaims:
         issued = issue_claims(
             party.trust.claims,
-            subject_of(session.identity, address),
+            subject,
             protocol="saml",
             secret=self._context.secret,
             trust=party.trust.id,
@@ -107,13 +100,13 @@ class Responses:
             raise StatusRefused(f"claims policy: {issued.refused}", REQUEST_DENIED, code=RESPONDER)
         return issued
 
-    def _name(self, party: Party, request: CheckedRequest, issued: IssuedClaims, session: Session, asked: Asked) -> NameId:
+    def _name(self, party: Party, pending: PendingSignOn, issued: IssuedClaims, subject: ClaimsSubject) -> NameId:
         try:
             return name_id(
                 party.trust.claims,
-                subject_of(session.identity, asked.address),
+                subject,
                 issued.subject,
-                format=request.name_id_format,
+                format=pending.name_id_format,
                 issuer=self._context.entity_id,
                 party=party.entity_id,
                 fresh=self._context.fresh_name(),
@@ -122,14 +115,14 @@ class Responses:
         except NameUnavailable as error:
             raise StatusRefused(str(error), INVALID_NAME_ID_POLICY, code=RESPONDER) from error
 
-    def _signed(self, party: Party, spec: AssertionSpec, request: CheckedRequest) -> bytes:
+    def _signed(self, party: Party, spec: AssertionSpec) -> bytes:
         """The assertion is signed before it is encrypted, the response after (saml-core-2.0-os section 5.4, 6.1)."""
         context, saml, response = self._context, party.trust.saml, new_id()
         document = write_response(
             id=response,
             issuer=context.entity_id,
-            destination=request.consumer.url,
-            in_response_to=request.id,
+            destination=spec.recipient,
+            in_response_to=spec.in_response_to,
             now=spec.now,
             status=(SUCCESS,),
             assertion=write_assertion(spec),
@@ -156,12 +149,8 @@ class Responses:
             detail={
                 "assertion_id": spec.id,
                 "response": hashlib.sha256(document).hexdigest(),
-                "attributes": " ".join(_names(spec.attributes)),
+                "attributes": " ".join(sorted(spec.attributes)),
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
         self._context.metrics.count_issued(party.trust.id, "saml")
-
-
-def _names(attributes: object) -> Sequence[str]:
-    return sorted(attributes) if isinstance(attributes, dict) else ()

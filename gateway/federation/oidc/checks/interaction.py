@@ -8,21 +8,12 @@ with prompt=none each of the first two is an error that the application gets
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.federation.oidc.authorization_request import AuthorizationRequest
 from gateway.federation.oidc.errors import ConsentRequired, LoginRequired
-
-
-class Interaction(enum.Enum):
-    """What the person has to do."""
-
-    NONE = "none"
-    SIGN_IN = "sign in"
-    CONSENT = "consent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from gateway.federation.oidc.errors import RequestUnproven
 from gateway.federation.trusts import OidcClient
@@ -38,9 +37,3 @@ def _without_port(uri: str) -> tuple[str, str] | None:
     if port and not 0 < int(port[1:]) < 65536:
         return None
     return found[1], found[3] or ""
-
-
-def origin_of(uri: str) -> str:
-    """Scheme, host and port of an address, as browsers compare them (RFC 6454 section 6.2)."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}".lower()

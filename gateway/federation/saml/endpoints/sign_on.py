@@ -23,15 +23,16 @@ from gateway.federation.keys import SigningKeyError
 from gateway.federation.participants import Participants
 from gateway.federation.refused_requests import PERSON, note_refusal
 from gateway.federation.saml.bindings import IncomingRequest, read_request
-from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
+from gateway.federation.saml.checks import check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.logout.subjects import write_details
-from gateway.federation.saml.names import NO_PASSIVE, RESPONDER
+from gateway.federation.saml.names import NO_PASSIVE, PASSWORD_PROTECTED, RESPONDER
 from gateway.federation.saml.parties import Party
+from gateway.federation.saml.pending_sign_on import PendingSignOn
 from gateway.federation.saml.responses import Asked, Responses, Told
 from gateway.federation.transactions import Transaction, Transactions
-from gateway.federation.trusts import AssertionConsumer, check_access
+from gateway.federation.trusts import check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Application, Message, Session, SignInPages
 
@@ -41,21 +42,6 @@ ANSWERED: Final = "saml request"
 """Kind of what was seen before: requests that were answered with an assertion."""
 _REMEMBERED: Final = 2 * 3600.0
 """Seconds: longer than a request and a transaction hold."""
-
-
-class PendingSignOn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is kept of a request, which was checked, while the person signs in."""
-
-    id: str
-    """Empty where nobody asked."""
-    consumer: str
-    relay_state: str = ""
-    name_id_format: str
-    context: str
-    subject: str = ""
-
-    def __repr__(self) -> str:
-        return f"PendingSignOn({self.id!r}, …)"
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -102,7 +88,7 @@ class SignOnEndpoint:
             consumer=party.default_consumer.url,
             relay_state=request.query.get("RelayState", "")[:_LONGEST_STATE] or party.trust.saml.relay_state,
             name_id_format=party.trust.saml.name_id_format,
-            context=_DEFAULT_CONTEXT,
+            context=PASSWORD_PROTECTED,
         )
         return await self._with_session(request, party, pending, fresh_since=self._fresh_since(party))
 
@@ -122,15 +108,15 @@ class SignOnEndpoint:
         destination = self._context.public_url + SIGN_ON
         checked = check_request(asked, party, destination=destination, signed=incoming.signed, now=now)
         pending = PendingSignOn(
-            id=checked.id,
+            id=asked.id,
             consumer=checked.consumer.url,
             relay_state=incoming.relay_state,
             name_id_format=checked.name_id_format,
             context=checked.context,
             subject=asked.subject.value if asked.subject is not None else "",
         )
-        fresh_since = now if checked.force else self._fresh_since(party)
-        if checked.passive:
+        fresh_since = now if asked.force_authn else self._fresh_since(party)
+        if asked.passive:
             return await self._passively(request, party, pending, fresh_since)
         return await self._with_session(request, party, pending, fresh_since=fresh_since)
 
@@ -178,24 +164,17 @@ class SignOnEndpoint:
             note_refusal(request, trust=party.trust.id, protocol="saml", reason="access_denied", detail=detail)
             application = Application(name=party.trust.name)
             return self._signin.of_applications.show_no_access(request, application, refusal.ask)
-        asked = Asked(address=address, correlation_id=request[CORRELATION_ID], subject=pending.subject)
-        checked = CheckedRequest(
-            id=pending.id,
-            consumer=AssertionConsumer(url=pending.consumer),
-            name_id_format=pending.name_id_format,
-            context=pending.context,
-        )
+        asked = Asked(address=address, correlation_id=request[CORRELATION_ID])
         try:
             await self._take(party, pending.id)
-            told = await self._responses.for_person(party, checked, session, asked)
+            told = await self._responses.for_person(party, pending, session, asked)
             await self._join(party, told, session)
         except PartyRefused as unproven:
             return self._page(request, unproven, party)
         except StatusRefused as refused:
             return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused)
         except SigningKeyError as error:
-            log.error("saml.no_key", trust=party.trust.id, error=str(error))  # noqa: TRY400 - it says all
-            return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
+            return self._later(request, party, error)
         return self._post(request, pending.consumer, told.document, pending.relay_state)
 
     async def _take(self, party: Party, request_id: str) -> None:
@@ -233,9 +212,12 @@ class SignOnEndpoint:
         try:
             document = self._responses.refusal(party, consumer, request_id, refused)
         except SigningKeyError as error:
-            log.error("saml.no_key", trust=party.trust.id, error=str(error))  # noqa: TRY400 - it says all
-            return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
+            return self._later(request, party, error)
         return self._post(request, consumer, document, relay_state)
+
+    def _later(self, request: web.Request, party: Party, error: SigningKeyError) -> web.Response:
+        log.error("saml.no_key", trust=party.trust.id, error=str(error))
+        return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
 
     def _page(self, request: web.Request, unproven: Exception, party: Party | None = None) -> web.Response:
         """Nobody is proven to have asked, so nobody is answered; the reason is for the log."""
@@ -245,6 +227,5 @@ class SignOnEndpoint:
         return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
 
 
-_DEFAULT_CONTEXT: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 _LONGEST_STATE: Final = 2048
 _LONGEST_KEY: Final = 128
