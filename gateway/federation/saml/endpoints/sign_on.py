@@ -10,6 +10,7 @@ A request is answered with an assertion once. Until then its address may be relo
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 import msgspec
@@ -182,7 +183,7 @@ class SignOnEndpoint:
         if not request_id:
             return
         now = self._context.clock()
-        key = f"{party.trust.id} {request_id}"[:_LONGEST_KEY]
+        key = hashlib.sha256(f"{party.trust.id} {request_id}".encode()).hexdigest()  # a trust's id has no blanks
         if not await self._context.store.seen.add(ANSWERED, key, until=now + _REMEMBERED, now=now):
             raise PartyRefused("its request was answered before")
 
@@ -228,4 +229,3 @@ class SignOnEndpoint:
 
 
 _LONGEST_STATE: Final = 2048
-_LONGEST_KEY: Final = 128

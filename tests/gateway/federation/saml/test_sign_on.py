@@ -295,6 +295,15 @@ async def test_a_request_is_answered_with_an_assertion_once(site: Site, provider
     assert unproven(await site.open(path))
 
 
+async def test_long_ids_that_begin_alike_are_two_requests(site: Site, provider: Provider) -> None:
+    """Each is answered; the second time neither is."""
+    await site.sign_in()
+    for last in "ab":
+        path = by_redirect(authn_request(site.now, ID="_" + 150 * "x" + last))
+        assert (await opened(site, path)).status == ["Success"]
+        assert unproven(await site.open(path))
+
+
 async def test_whoever_may_not_use_the_application_is_told_whom_to_ask(site: Site, provider: Provider) -> None:
     """And the party is told nothing."""
     await provider.change(trust={"access": TrustAccess(groups=("Wiki users",), ask="the wiki team, room 4")})
