@@ -20,6 +20,8 @@ from gateway.federation.claims.rendering import difference, explain
 from gateway.federation.claims.requirements import wanted_attributes
 from gateway.federation.claims.sources import subject_of
 from gateway.federation.claims.subjects import (
+    EMAIL_ADDRESS,
+    TRANSIENT,
     NameId,
     NameUnavailable,
     account_of,
@@ -31,6 +33,8 @@ from gateway.federation.claims.subjects import (
 )
 
 __all__ = [
+    "EMAIL_ADDRESS",
+    "TRANSIENT",
     "ClaimRule",
     "ClaimStep",
     "ClaimsPolicy",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from foundation.saml import AuthnRequest
-from gateway.federation.claims import ClaimsSubject
+from gateway.federation.claims import EMAIL_ADDRESS, TRANSIENT, ClaimsSubject
 from gateway.federation.saml.errors import PartyRefused, StatusRefused
 from gateway.federation.saml.names import (
     BINDING_POST,
@@ -36,8 +36,8 @@ AHEAD = 120.0
 FORMATS = (
     UNSPECIFIED_FORMAT,
     "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
-    "urn:oasis:names:tc:SAML:2.0:nameid-format:transient",
-    "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
+    TRANSIENT,
+    EMAIL_ADDRESS,
 )
 """As the metadata lists them: python3-saml asks for the first one from then on, which leaves the choice to the trust."""
 _STRENGTH = (UNSPECIFIED_CONTEXT, PASSWORD, PASSWORD_PROTECTED)
@@ -106,6 +106,9 @@ def check_name_id_policy(request: AuthnRequest, party: Party) -> None:
     """A name that was made for another party is not given away (saml-core-2.0-os section 3.4.1.1)."""
     if request.name_id_format and request.name_id_format not in FORMATS:
         raise StatusRefused(f"it wants the name format {request.name_id_format}", INVALID_NAME_ID_POLICY)
+    fixed = party.trust.saml.name_id_format == TRANSIENT
+    if fixed and request.name_id_format not in {"", UNSPECIFIED_FORMAT, TRANSIENT}:
+        raise StatusRefused("it wants a name that stays, and its trust gives none", INVALID_NAME_ID_POLICY, code=RESPONDER)
     if request.name_id_qualifier and request.name_id_qualifier != party.entity_id:
         raise StatusRefused(f"it wants a name made for {request.name_id_qualifier}", INVALID_NAME_ID_POLICY)
 

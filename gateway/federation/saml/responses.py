@@ -5,8 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from foundation.saml import encrypt_element
-from gateway.federation.claims import ClaimsSubject, IssuedClaims, NameId, NameUnavailable, issue_claims, name_id, subject_of
+from foundation.saml import SamlError, encrypt_element
+from gateway.federation.claims import (
+    EMAIL_ADDRESS,
+    ClaimsSubject,
+    IssuedClaims,
+    NameId,
+    NameUnavailable,
+    issue_claims,
+    name_id,
+    subject_of,
+)
 from gateway.federation.saml.checks import check_subject
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import AssertionSpec, new_id, write_assertion, write_response
@@ -101,6 +110,9 @@ class Responses:
         return issued
 
     def _name(self, party: Party, pending: PendingSignOn, issued: IssuedClaims, subject: ClaimsSubject) -> NameId:
+        if pending.name_id_format == EMAIL_ADDRESS and not _is_told_mail(party, issued, subject):
+            detail = "it wants the mail address, which neither its name format nor its claims policy gives it"
+            raise StatusRefused(detail, INVALID_NAME_ID_POLICY, code=RESPONDER)
         try:
             return name_id(
                 party.trust.claims,
@@ -129,8 +141,8 @@ class Responses:
         )
         if saml.sign in {"assertion", "both"}:
             document = context.sign(document, spec.id, party)
-        if saml.encrypt and party.encryption is not None:
-            document = encrypt_element(document, spec.id, party.encryption, saml.encryption_cipher)
+        if saml.encrypt:
+            document = _encrypted(document, spec.id, party)
         if saml.sign in {"response", "both"}:
             document = context.sign(document, response, party)
         return document
@@ -154,3 +166,27 @@ class Responses:
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
         self._context.metrics.count_issued(party.trust.id, "saml")
+
+
+def _is_told_mail(party: Party, issued: IssuedClaims, subject: ClaimsSubject) -> bool:
+    """Whether its trust says so: a request alone does not get an address out of a policy that gives none. A subject that
+    the policy names is the address itself."""
+    if party.trust.saml.name_id_format == EMAIL_ADDRESS or party.trust.claims.subject:
+        return True
+    texts = [text for value in issued.values.values() for text in (value if isinstance(value, tuple) else (value,))]
+    return not subject.mail or subject.mail in texts
+
+
+def _encrypted(document: bytes, assertion: str, party: Party) -> bytes:
+    """Where that cannot be, the party is told nothing: metadata with its key may have expired, or not have come yet.
+
+    Raises StatusRefused.
+    """
+    if party.encryption is None:
+        raise StatusRefused(
+            "its assertions are encrypted, and it has no certificate for that", REQUEST_DENIED, code=RESPONDER
+        )
+    try:
+        return encrypt_element(document, assertion, party.encryption, party.trust.saml.encryption_cipher)
+    except SamlError as error:
+        raise StatusRefused(str(error), REQUEST_DENIED, code=RESPONDER) from error

@@ -148,8 +148,9 @@ class SamlParty:
     certificates: tuple[Lines, ...] = ()
     """PEM: keys that sign its requests."""
     encryption_certificate: Lines = ""
-    """PEM; empty: assertions are not encrypted."""
+    """PEM; empty: that of the metadata."""
     encrypt: bool = False
+    """Whether assertions are; without a certificate for that, nobody signs in."""
     encryption_cipher: Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc"] = "aes256-gcm"
     """CBC only for parties that cannot do better: it is not authenticated."""
     require_signed_requests: bool = False
@@ -161,6 +162,8 @@ class SamlParty:
     skew: Annotated[float, Bounds(most=600, zero=True)] = 60.0
     """Seconds by which NotBefore lies back."""
     name_id_format: str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+    """Unless a request asks for another one. With transient no request gets another; the mail address is given to one that
+    asks for it only where the claims policy tells the application of it anyway."""
     attribute_name_format: Literal["uri", "basic", "unspecified"] = "uri"
     idp_initiated: bool = False
     relay_state: str = ""

@@ -16,6 +16,7 @@ from cryptography.x509 import load_der_x509_certificate
 from lxml import etree  # type: ignore[import-untyped]
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from certs import Certificate
 from foundation.saml import posted, sign_element, sign_redirect
 from tests.foundation.saml.parties import Party, party
 
@@ -39,8 +40,9 @@ def own_keys() -> Party:
     return party("wiki")
 
 
-def pem(keys: Party) -> str:
-    return load_der_x509_certificate(keys.certificate.der).public_bytes(Encoding.PEM).decode()
+def pem(keys: Party | Certificate) -> str:
+    certificate = keys.certificate if isinstance(keys, Party) else keys
+    return load_der_x509_certificate(certificate.der).public_bytes(Encoding.PEM).decode()
 
 
 def instant(now: float) -> str:

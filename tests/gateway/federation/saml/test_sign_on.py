@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -15,9 +16,12 @@ from structlog.testing import capture_logs
 
 from foundation.saml.algorithms import RSA_SHA256 as ALGORITHM
 from foundation.saml.redirect_binding import deflate
+from gateway.federation.claims import ClaimRule, ClaimsPolicy
 from gateway.federation.saml.checks import AHEAD, OLDEST
 from gateway.federation.trusts import Lifetimes, TrustAccess
-from tests.foundation.saml.parties import party
+from gateway.protocol import Outcome
+from gateway.relay.credentials.attempt import Verdict
+from tests.foundation.saml.parties import elliptic_party, party
 from tests.gateway.federation.saml.conftest import Provider
 from tests.gateway.federation.saml.service_provider import (
     ACS,
@@ -32,10 +36,15 @@ from tests.gateway.federation.saml.service_provider import (
     by_redirect,
     instant,
     own_keys,
+    pem,
 )
 from tests.gateway.signin.site import Shown, Site
+from tests.support.fakes import identity_of
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
+TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+MAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
+UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 
 
@@ -102,6 +111,16 @@ async def test_what_the_trust_says_is_signed(site: Site, provider: Provider, sig
     names = {element.tag.rpartition("}")[2] for element in answer.find("//*[@ID]") if element.get("ID") in ids}
     assert names == signed
     assert len(answer.find("//ds:Signature")) == len(signed)
+
+
+@pytest.mark.parametrize("known", ["", pem(elliptic_party()[1])], ids=["no certificate", "not RSA"])
+async def test_what_cannot_be_encrypted_is_not_told(site: Site, provider: Provider, known: str) -> None:
+    """S25: metadata has expired, or names a key that nothing can be encrypted for: then not in the clear either."""
+    await provider.change(encrypt=True, metadata_url="https://wiki.example.com/metadata", encryption_certificate=known)
+    answer = await signed_in(site, by_redirect(authn_request(site.now)))
+    assert answer.status == ["Responder", "RequestDenied"]
+    assert b"anna" not in answer.document
+    assert answer.find("//a:NameID") == []
 
 
 async def test_a_post_signed_by_the_party_is_taken(site: Site, provider: Provider) -> None:
@@ -222,6 +241,40 @@ REFUSED = {
     "forced and passive": ({"ForceAuthn": "true", "IsPassive": "true"}, "", "NoPassive"),
     "somebody else": ({}, "<a:Subject><a:NameID>ben@corp.example.com</a:NameID></a:Subject>", "UnknownPrincipal"),
 }
+
+
+@pytest.mark.parametrize("wanted", [PERSISTENT, MAIL])
+async def test_a_trust_that_gives_fresh_names_gives_no_others(site: Site, provider: Provider, wanted: str) -> None:
+    """A request alone does not undo that nobody is to be known again."""
+    await provider.change(name_id_format=TRANSIENT)
+    await site.sign_in()
+    answer = await opened(site, by_redirect(authn_request(site.now, policy(Format=wanted))))
+    assert (answer.status[-1], answer.find("//a:NameID")) == ("InvalidNameIDPolicy", [])
+    for number, format_ in enumerate((TRANSIENT, UNSPECIFIED)):
+        answer = await opened(site, by_redirect(authn_request(site.now, policy(Format=format_), ID=f"_fresh{number}")))
+        assert answer.text("//a:NameID/@Format") == TRANSIENT
+
+
+NO_MAIL = ClaimsPolicy(rules=(ClaimRule(claim="name", source="display_name"),))
+TOLD_MAIL = ClaimsPolicy(rules=(ClaimRule(claim="contact", source="mail"),))
+
+
+@pytest.mark.parametrize(
+    ("claims", "format_", "told"),
+    [(NO_MAIL, PERSISTENT, False), (TOLD_MAIL, PERSISTENT, True), (ClaimsPolicy(), PERSISTENT, True), (NO_MAIL, MAIL, True)],
+    ids=["policy without", "policy with", "usual attributes", "by the trust"],
+)
+async def test_a_request_gets_no_mail_address_out_of_a_policy_that_gives_none(
+    site: Site, provider: Provider, claims: ClaimsPolicy, format_: str, told: bool
+) -> None:
+    """NameIDPolicy says how a person is to be called, and not what may be known of them."""
+    identity = msgspec.structs.replace(identity_of("anna@corp.example.com"), mail="anna.berg@example.com")
+    site.authenticator.next = Verdict(outcome=Outcome.SUCCESS, identity=identity, password_proven=True)
+    await provider.change(trust={"claims": claims}, name_id_format=format_)
+    await site.sign_in()
+    answer = await opened(site, by_redirect(authn_request(site.now, policy(Format=MAIL))))
+    assert answer.status == (["Success"] if told else ["Responder", "InvalidNameIDPolicy"])
+    assert (b"anna.berg" in answer.document) is told
 
 
 @pytest.mark.parametrize(("attributes", "inside", "status"), REFUSED.values(), ids=REFUSED)
