@@ -187,6 +187,16 @@ async def test_a_request_needs_no_cookie(site: Site, provider: Provider) -> None
     assert not await signed_in(site)
 
 
+async def test_long_ids_that_begin_alike_are_two_requests(site: Site, provider: Provider) -> None:
+    """Each ends its session; the second time neither is answered."""
+    await provider.change(logout_url=WIKI_SLO)
+    for number in range(2):
+        await site.sign_in()
+        wiki = await join(site, ENTITY, f"_{number}")
+        await followed(site, sent(logout(site.now, wiki, ID="_" + "a" * 200 + str(number)), own_keys()))
+        assert not await signed_in(site)
+
+
 async def test_the_person_signs_out_here(site: Site, provider: Provider) -> None:
     """Both are told, one after the other; the page at the end says so. No form leads to another site by itself."""
     await both(site, provider)
