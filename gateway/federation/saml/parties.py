@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import structlog
 
 from certs import Certificate, CertificateUnreadable, CertsError, read_certificate
-from foundation.saml import PartyDescription, SamlError, read_party_metadata
+from foundation.saml import PartyDescription, PartyEndpoint, SamlError, read_party_metadata
 from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
-from gateway.federation.trusts import AssertionConsumer, Trust, TrustRegistry
+from gateway.federation.trusts import AssertionConsumer, Trust, TrustRegistry, application_url
 from gateway.store import TrustStore
+from settings import Unfit
 
 log = structlog.get_logger()
 
@@ -77,7 +78,7 @@ def party_of(trust: Trust, described: PartyDescription | None) -> Party:
         logout = logout or [
             LogoutEndpoint(url=endpoint.url, binding=_LOGOUT_BINDINGS[endpoint.binding], response_url=endpoint.response_url)
             for endpoint in described.logout
-            if endpoint.binding in _LOGOUT_BINDINGS
+            if endpoint.binding in _LOGOUT_BINDINGS and _is_fit(endpoint)
         ]
         signing = signing or list(described.signing)
         encryption = encryption or list(described.encryption)
@@ -90,6 +91,16 @@ def party_of(trust: Trust, described: PartyDescription | None) -> Party:
         encryption=encryption[0] if encryption else None,
         requests_signed=own.require_signed_requests or (described is not None and described.requests_signed),
     )
+
+
+def _is_fit(endpoint: PartyEndpoint) -> bool:
+    """Whether a trust could name it: over HTTP, who signs out would be told to everybody on the way."""
+    try:
+        application_url(endpoint.url)
+        application_url(endpoint.response_url or endpoint.url)
+    except Unfit:
+        return False
+    return True
 
 
 def _certificate(pem: str, trust: str) -> Certificate:
@@ -105,7 +116,7 @@ class Parties:
 
     def __init__(self, trusts: TrustRegistry, store: TrustStore) -> None:
         self._trusts, self._store = trusts, store
-        self._read: dict[tuple[str, bytes], PartyDescription | None] = {}
+        self._read: _Read = {}
         self._by_trust: Mapping[str, Party] = {}
         self._by_entity: Mapping[str, Party] = {}
 
@@ -126,7 +137,8 @@ class Parties:
         return self._by_entity.get(entity_id)
 
 
-_Read = dict[tuple[str, bytes], PartyDescription | None]
+_Read = dict[tuple[bytes, str, str], PartyDescription]
+"""By the document, and what the trust demands of it."""
 
 
 def _read_all(trusts: Iterable[Trust], documents: Mapping[str, bytes], before: _Read) -> tuple[list[Party], _Read]:
@@ -134,13 +146,13 @@ def _read_all(trusts: Iterable[Trust], documents: Mapping[str, bytes], before: _
     parties: list[Party] = []
     read: _Read = {}
     for trust in trusts:
-        document = documents.get(trust.id, b"")
+        document = documents.get(trust.id, b"") if trust.saml.metadata_url else b""
         described: PartyDescription | None = None
         try:
-            if document:
-                known = before.get((trust.id, document))
-                described = known if known is not None else read_party_metadata(document)
-                read[trust.id, document] = described
+            if document:  # read as when it came: the trust may demand more of it by now
+                key = document, trust.saml.entity_id, trust.saml.metadata_signer
+                described = before.get(key) or read_party_metadata(document, entity_id=key[1], signer=key[2])
+                read[key] = described
             parties.append(party_of(trust, described))
         except (SamlError, CertsError) as error:
             log.error("party.unreadable", trust=trust.id, error=str(error))  # noqa: TRY400 - it says all

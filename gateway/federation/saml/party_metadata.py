@@ -113,9 +113,11 @@ def check_metadata(data: bytes, trust: Trust, known_as: str, now: float) -> Part
     known_as: the party's entity ID so far, which it keeps; empty where it is not known.
     """
     try:
-        described = read_party_metadata(data, entity_id=trust.saml.entity_id or known_as, signer=trust.saml.metadata_signer)
+        described = read_party_metadata(data, entity_id=trust.saml.entity_id, signer=trust.saml.metadata_signer)
     except SamlError as error:
         raise MetadataRefused(str(error)) from error
+    if known_as and described.entity_id != known_as:
+        raise MetadataRefused(f"it describes {described.entity_id}, and the party is {known_as}")
     if described.valid_until and described.valid_until <= now:
         raise MetadataRefused("its validUntil is over")
     check_consumers(described)
@@ -171,7 +173,7 @@ class MetadataRefresh:
         if not named:
             return
         kept, now = await self._kept(), self._clock()
-        due = [trust for trust in named.values() if self._is_due(kept.get(trust.id), now)]
+        due = [trust for trust in named.values() if self._is_due(trust, kept.get(trust.id), now)]
         lease = await self._store.duties.take(_DUTY, self._holder, now=now, until=now + LEASE) if due else None
         if lease is None:
             return
@@ -208,9 +210,10 @@ class MetadataRefresh:
     async def _kept(self) -> dict[str, PartyMetadata]:
         return {metadata.trust: metadata for metadata in await self._store.trusts.metadata()}
 
-    def _is_due(self, kept: PartyMetadata | None, now: float) -> bool:
-        """A look in the future was noted by a clock that was wrong, and says nothing."""
-        if kept is None:
+    def _is_due(self, trust: Trust, kept: PartyMetadata | None, now: float) -> bool:
+        """A look in the future was noted by a clock that was wrong, and says nothing. A trust that was changed since may
+        name another address, or another signer."""
+        if kept is None or kept.checked_at < self._trusts.records[trust.id].changed_at:
             return True
         return abs(now - kept.checked_at) >= interval(kept, self._cache_durations.get(kept.trust, 0.0))
 

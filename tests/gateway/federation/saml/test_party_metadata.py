@@ -12,10 +12,20 @@ import pytest
 from foundation.http import FetchFailed
 from gateway.federation.saml import MetadataRefresh, NoMetadataAddress, Parties
 from gateway.federation.saml.party_metadata import AGED, LARGEST, LONGEST, RETRY, SHORTEST, USUAL, interval
-from gateway.federation.trusts import SamlParty, Trust, TrustRegistry, write_trust
+from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, write_trust
 from gateway.store import PartyMetadata, Store, TrustRecord, open_store
 from tests.foundation.saml.parties import ENTITY, party
-from tests.foundation.saml.test_party_metadata import CONSUMER, POST, REDIRECT, entity, role, signed, thumbprint
+from tests.foundation.saml.test_party_metadata import (
+    CONSUMER,
+    POST,
+    REDIRECT,
+    aggregate,
+    entity,
+    key,
+    role,
+    signed,
+    thumbprint,
+)
 
 NOW, URL = 1_800_000_000.0, "https://wiki.example.com/metadata"
 WIKI = Trust(id="wiki", name="Wiki", protocol="saml", saml=SamlParty(entity_id=ENTITY, metadata_url=URL))
@@ -59,7 +69,9 @@ class Stand:
             unit = self.store.unit()
             version = known.version + 1 if known is not None else 1
             unit.put_trust(
-                TrustRecord(id=trust.id, version=version, document=write_trust(trust), changed_at=NOW, changed_by="test")
+                TrustRecord(
+                    id=trust.id, version=version, document=write_trust(trust), changed_at=self.now, changed_by="test"
+                )
             )
             await unit.commit()
         await self.load()
@@ -146,13 +158,71 @@ async def test_only_the_pinned_key_signs(stand: Stand) -> None:
     assert (await stand.look(good, after=RETRY)).document == good
 
 
+async def test_what_was_kept_is_read_as_the_trust_says_now(stand: Stand) -> None:
+    """Whoever pins a signer, or takes the address away, trusts the documents no longer that came before."""
+    good = await stand.look(entity(role(key(party("wiki"), "signing") + CONSUMER)))
+    assert served(stand) == 1
+    await stand.trust(replace(WIKI, saml=replace(WIKI.saml, metadata_signer=thumbprint(party("federation")))))
+    assert stand.parties.of("wiki") is None
+    await stand.trust(
+        replace(WIKI, saml=replace(WIKI.saml, metadata_url="", consumers=(AssertionConsumer(url=f"{URL}/acs"),)))
+    )
+    assert (served(stand), (await stand.kept()) == good) == (0, True)
+
+
+def served(stand: Stand) -> int:
+    """Certificates whose keys sign the party's requests."""
+    found = stand.parties.of("wiki")
+    assert found is not None
+    return len(found.signing)
+
+
+async def test_a_changed_trust_is_looked_at_anew(stand: Stand) -> None:
+    """It may name another address: hours later would be too late."""
+    await stand.look()
+    stand.now += 1
+    await stand.trust(WIKI)
+    await stand.look(after=1)
+    await stand.look(after=1)
+    assert len(stand.asked) == 2
+
+
+async def test_a_list_of_a_federation_serves_after_a_restart(stand: Stand) -> None:
+    """The party is found in it by the entity ID of the trust; an entity in the signature, which nothing signs, is none."""
+    pinned = replace(WIKI, saml=replace(WIKI.saml, metadata_signer=thumbprint(party("federation"))))
+    await stand.trust(pinned)
+    listed = signed(aggregate(entity(), entity(entity_id="https://other.example.com", number=2)), "_all")
+    hidden = consumer("https://evil.example.com/acs").replace("_entity1", "_entity9").encode()
+    kept = await stand.look(listed.replace(b"</ds:X509Data>", b"</ds:X509Data>" + hidden, 1))
+    assert kept.problem == ""
+    for parties in (stand.parties, Parties(stand.trusts, stand.store.trusts)):
+        await parties.load()
+        found = parties.of("wiki")
+        assert found is not None
+        assert [consumer.url for consumer in found.consumers] == ["https://grafana.example.com/saml/acs"]
+
+
+async def test_nobody_signs_out_over_http(stand: Stand) -> None:
+    """S27: who it is would be told to everybody on the way."""
+    service = '<md:SingleLogoutService Binding="{}" Location="{}" ResponseLocation="{}"/>'.format
+    plain, good = "http://wiki.example.com/slo", "https://wiki.example.com/slo"
+    await stand.look(entity(role(service(REDIRECT, plain, good) + service(REDIRECT, good, plain) + CONSUMER)))
+    found = stand.parties.of("wiki")
+    assert found is not None
+    assert found.logout == ()
+    await stand.look(entity(role(service(POST, plain, plain) + service(REDIRECT, good, good) + CONSUMER)), after=USUAL)
+    found = stand.parties.of("wiki")
+    assert found is not None
+    assert [endpoint.url for endpoint in found.logout] == [good]
+
+
 async def test_a_party_keeps_its_entity_id(stand: Stand) -> None:
     """Where the trust does not name it, the first metadata does; and nobody takes that of another trust."""
     open_ = replace(WIKI.saml, entity_id="")
     await stand.trust(replace(WIKI, saml=open_))
     await stand.look()
     taken = await stand.look(entity(entity_id="https://other.example.com"), after=USUAL)
-    assert "expected ID" in taken.problem
+    assert taken.problem == f"it describes https://other.example.com, and the party is {ENTITY}"
     await stand.trust(replace(WIKI, id="shop", saml=replace(open_, metadata_url="https://shop.example.com/metadata")))
     await stand.look(entity(), after=RETRY)
     (shop,) = [kept for kept in await stand.store.trusts.metadata() if kept.trust == "shop"]
