@@ -177,7 +177,7 @@ class Relay:
         self._make_credentials(clock)
         self._make_trusts(clock)
         lifetime = settings.federation.unchecked_lifetime
-        self.checks = AccountChecks(self.lookups, store.audit, clock, lifetime=lifetime)
+        self.checks = AccountChecks(self.lookups, store.audit, clock, lifetime=lifetime, attributes=self.trusts.attributes)
         self.federation = Federation(
             settings.federation,
             store,

@@ -7,6 +7,7 @@ when the same person proves themselves anew in the same browser: what applicatio
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 
 from gateway.protocol import AccountId, Identity, NewPasswordRules
 from gateway.relay import CORRELATION_ID, Verdict, header_text
-from gateway.signin.account_checks import PATIENCE, SESSION_EVERY, AccountChecks, HeldAccount, is_due
+from gateway.signin.account_checks import PATIENCE, USED_EVERY, AccountChecks, AccountVerdict, HeldAccount, is_due
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.departures import Departure, Farewell, NoDependents, SessionDependents
 from gateway.signin.settings import SignInSettings
@@ -238,12 +239,14 @@ class Sessions:
         session = self.read(record)
         if now - record.seen_at >= TOUCH_EVERY:
             await self._store.touch(record.digest, now, self._expiry(record.created_at, now, kept=session.kept))
-        if is_due(session.checked_at, now, SESSION_EVERY):
+        if is_due(session.checked_at, now, USED_EVERY):
             return await self.check(session, patience=PATIENCE, correlation_id=request.get(CORRELATION_ID, ""))
         return session
 
     async def check(self, session: Session, *, patience: float = 0.0, correlation_id: str = "") -> Session | None:
         """Ask whether its account still lives; None where the session has ended by that, and all that hangs on it.
+
+        The session that is returned has the person as the directory says now, groups and attributes.
 
         patience: see `AccountChecks.check`. Raises StoreError.
         """
@@ -254,16 +257,19 @@ class Sessions:
             await self.end_these([session])
             await self._checks.tell_end("session.ended", session.held, verdict.ends)
             return None
-        if verdict.checked_at:
-            await self._note_check(session, verdict.checked_at, verdict.password_set)
-        return session
+        return await self._note_check(session, verdict) if verdict.checked_at else session
 
-    async def _note_check(self, session: Session, checked_at: float, password_set: float) -> None:
+    async def _note_check(self, session: Session, verdict: AccountVerdict) -> Session:
         """Where nobody has said before when the password was set, it is known from now on."""
-        identity = None
-        if password_set and not session.password_set:
-            identity = _encode(replace(_decode(session.record.identity), password_set=password_set))
-        await self._store.note_check(session.record.digest, checked_at, identity)
+        before = _decode(session.record.identity)
+        person = msgspec.structs.asdict(verdict.renewed(before))
+        kept = replace(before, **{name: person[name] for name in Identity.__struct_fields__})
+        kept = replace(kept, password_set=before.password_set or verdict.password_set)
+        identity = _encode(kept) if kept != before else None
+        record = session.record
+        await self._store.note_check(record.digest, verdict.checked_at, identity)
+        checked = dataclasses.replace(record, checked_at=verdict.checked_at, identity=identity or record.identity)
+        return self.read(checked)
 
     async def after_change(self, session: Session) -> None:
         """The person has set another password: this session continues with that one. Raises StoreError."""

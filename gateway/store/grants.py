@@ -127,16 +127,18 @@ class GrantStore(Protocol):
         idle_at: float,
         grace: float,
         checked_at: float = 0.0,
+        details: bytes | None = None,
     ) -> Rotated | Repeated | Reused | None:
         """Spend the refresh token with digest `shown` for that with digest `new`: of many at once one gets Rotated.
 
         None where the grant is none that lives, or has no refresh token. idle_at: no later than its absolute end is kept.
-        grace: seconds. checked_at: when an agent said that the account lives; 0: none has since. Raises StoreUnavailable.
+        grace: seconds. checked_at: when an agent said that the account lives; 0: none has since. details: in place of those
+        that are kept; those, unless given. Raises StoreUnavailable.
         """
         ...
 
-    async def note_check(self, digest: bytes, now: float) -> None:
-        """An agent said that the account lives."""
+    async def note_check(self, digest: bytes, now: float, details: bytes | None = None) -> None:
+        """An agent said that the account lives. details: in place of those that are kept; those, unless given."""
         ...
 
     async def end(self, digest: bytes) -> GrantRecord | None:
@@ -202,19 +204,21 @@ class SqlGrants:
         idle_at: float,
         grace: float,
         checked_at: float = 0.0,
+        details: bytes | None = None,
     ) -> Rotated | Repeated | Reused | None:
         """See `GrantStore`."""
         statements = self._statements
 
         def work(cursor: Any) -> Rotated | Repeated | Reused | None:
-            grant = statements.rotate(cursor, digest, shown, new, sealed, now, idle_at, checked_at)
+            grant = statements.rotate(cursor, digest, shown, new, sealed, now, idle_at, checked_at, details)
             return Rotated(grant) if grant is not None else statements.judge(cursor, digest, shown, now, grace)
 
         return await self._database.write_row(work)
 
-    async def note_check(self, digest: bytes, now: float) -> None:
+    async def note_check(self, digest: bytes, now: float, details: bytes | None = None) -> None:
         """See `GrantStore`."""
-        statement = sa.update(grants).where(grants.c.digest == digest).values(checked_at=now)
+        changed: dict[str, Any] = {"checked_at": now} if details is None else {"checked_at": now, "details": details}
+        statement = sa.update(grants).where(grants.c.digest == digest).values(changed)
         await self._database.write(lambda connection: connection.execute(statement).close())
 
     async def end(self, digest: bytes) -> GrantRecord | None:
@@ -292,6 +296,7 @@ class _Statements:
             rotated_at=sa.bindparam("now"),
             idle_at=sa.case((grants.c.expires_at < idle_at, grants.c.expires_at), else_=idle_at),
             checked_at=sa.case((checked_at > 0.0, checked_at), else_=grants.c.checked_at),
+            details=sa.func.coalesce(sa.bindparam("changed", type_=sa.LargeBinary), grants.c.details),
         )
         self._insert = Prepared(dialect, insert)
         self._trim = Prepared(dialect, delete_rows(grants, in_order(grants, grants.c.digest.in_(surplus))))
@@ -326,10 +331,11 @@ class _Statements:
         now: float,
         idle_at: float,
         checked_at: float,
+        details: bytes | None,
     ) -> GrantRecord | None:
         """None where `shown` is not the current token of a grant that lives."""
         values = {"of": digest, "now": now, "shown": shown, "new": new, "next": sealed, "until": idle_at}
-        row = self._rotate.run(cursor, **values, checked=checked_at).fetchone()
+        row = self._rotate.run(cursor, **values, checked=checked_at, changed=details).fetchone()
         return _record(_Row(*row)) if row is not None else None
 
     def judge(self, cursor: Any, digest: bytes, shown: bytes, now: float, grace: float) -> Repeated | Reused | None:

@@ -58,7 +58,8 @@ MEANINGS = {
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",
     "federation.grant_ended": "What an application was given for a user ended, refresh tokens included, because of the"
-    " account; `reason` as for `session.ended`.",
+    " account, with a `reason` as for `session.ended`, or because the trust no longer lets the user in: `access: group`,"
+    " `access: network`, `access: test users`, or `claims policy: …`.",
     "session.ended": "A session ended because of the account: `reason` is `disabled`, `expired`, `gone` (deleted),"
     " `must_change`, `password_changed`, or `unchecked`: no agent could say for `unchecked_lifetime`"
     " whether it is still enabled.",

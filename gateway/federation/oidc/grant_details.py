@@ -32,7 +32,9 @@ class GrantDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     password_set: float = 0.0
     """When the password was set that was proved, Unix seconds; 0 where that is not known."""
     address: str = ""
-    """Of the browser, for claims that depend on it."""
+    """Of the browser, or of the device, for claims that depend on it."""
+    browser: str = ""
+    """Address of the browser in which a device was connected; empty where nothing but `address` was there."""
 
     def __repr__(self) -> str:
         return f"GrantDetails(scope={self.scope!r}, …)"

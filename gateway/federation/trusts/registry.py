@@ -14,12 +14,16 @@ from pathlib import Path
 
 import structlog
 
+from gateway.federation.claims import wanted_attributes
 from gateway.federation.trusts.model import Trust
 from gateway.federation.trusts.reader import read_trust
 from gateway.store import TrustRecord, TrustStore
 from settings import SettingsFileError
 
 log = structlog.get_logger()
+
+MOST_ATTRIBUTES = 64
+"""That one look-up asks for (`gateway.protocol.bodies.AttributeNames`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class ParsedTrust:
     trust: Trust | None
     problem: str = ""
     """Why it is no trust."""
+    attributes: frozenset[str] = frozenset()
+    """Names of those that its claims are made of."""
 
 
 class TrustRegistry:
@@ -43,6 +49,7 @@ class TrustRegistry:
         self._by_id: Mapping[str, Trust] = {}
         self._by_client: Mapping[str, Trust] = {}
         self._by_party: Mapping[str, Trust] = {}
+        self._attributes: tuple[str, ...] = ()
 
     async def load(self) -> list[TrustRecord]:
         """Read what has changed; every trust's record, by id. Raises StoreError; then what was known before stays."""
@@ -69,6 +76,10 @@ class TrustRegistry:
         """The SAML party of that entity ID."""
         return self._by_party.get(entity_id)
 
+    def attributes(self) -> tuple[str, ...]:
+        """Of a person, those that the claims of any trust are made of: what a look-up asks for. 64 at most."""
+        return self._attributes
+
     @property
     def parsed(self) -> Mapping[str, ParsedTrust]:
         """What came of every document, by id: of disabled trusts, too."""
@@ -92,6 +103,7 @@ class TrustRegistry:
         self._by_id = {trust.id: trust for trust in sorted(served, key=lambda trust: trust.id)}
         self._by_client = _index(served, "oidc", lambda trust: trust.client_id)
         self._by_party = _index(served, "saml", lambda trust: trust.saml.entity_id)
+        self._attributes = _bounded({name for trust in served for name in self._parsed[trust.id].attributes})
 
 
 def parse_record(record: TrustRecord) -> ParsedTrust:
@@ -103,7 +115,8 @@ def parse_record(record: TrustRecord) -> ParsedTrust:
         return ParsedTrust(digest, None, str(error))
     if trust.id != record.id:
         return ParsedTrust(digest, None, f"its document is of the trust {trust.id}")
-    return ParsedTrust(digest, trust)
+    scopes = frozenset(trust.oidc.scopes)
+    return ParsedTrust(digest, trust, attributes=wanted_attributes(trust.claims, trust.protocol, scopes))
 
 
 def _parse_changed(records: Iterable[TrustRecord], before: Mapping[str, ParsedTrust]) -> dict[str, ParsedTrust]:
@@ -117,6 +130,15 @@ def _parse_changed(records: Iterable[TrustRecord], before: Mapping[str, ParsedTr
                 log.error("trust.unreadable", trust=record.id, version=record.version, problem=known.problem)
         parsed[record.id] = known
     return parsed
+
+
+def _bounded(names: Iterable[str]) -> tuple[str, ...]:
+    """Each once, whatever its case, and no more than one look-up takes; the others stay as they were at the sign-in."""
+    each = {name.lower(): name for name in sorted(names)}
+    wanted = tuple(each[folded] for folded in sorted(each))
+    if len(wanted) > MOST_ATTRIBUTES:
+        log.warning("trusts.too_many_attributes", most=MOST_ATTRIBUTES, left_out=wanted[MOST_ATTRIBUTES:])
+    return wanted[:MOST_ATTRIBUTES]
 
 
 def _index(trusts: Iterable[Trust], protocol: str, key: Callable[[Trust], str]) -> dict[str, Trust]:

@@ -36,7 +36,9 @@ EACH: Final = 3.0
 MOST_AGENTS: Final = 8
 """Agents that are asked about one person."""
 MOST_KEPT: Final = 1_000
-"""Answers that are kept; one with 200 groups takes about 30 kB."""
+"""Answers that are kept; one with 200 groups takes about 30 kB …"""
+KEPT_FOR: Final = 60.0
+"""… and one with a photo 100 kB, so that none is kept for longer than anybody wants: seconds."""
 MOST_AT_ONCE: Final = 256
 """People who are asked about at a time; beyond that nobody knows."""
 
@@ -86,9 +88,13 @@ class RelayLookUps:
         if found.answered:
             self._kept[key] = found
             self._kept.move_to_end(key)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            self._trim(found.at)
         return self._tell(question, found)
+
+    def _trim(self, now: float) -> None:
+        """Those that are asked about first are at the front."""
+        while len(self._kept) > MOST_KEPT or now - next(iter(self._kept.values())).at > KEPT_FOR:
+            self._kept.popitem(last=False)
 
     def _tell(self, question: PersonQuestion, found: LookedUp) -> LookedUp:
         self._metrics.count(found.why or found.state.value)

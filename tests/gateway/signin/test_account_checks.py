@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import pytest
 
-from gateway.protocol import AccountId, Outcome
+from gateway.protocol import AccountId, Identity, Outcome
 from gateway.relay import LookedUp, PersonQuestion, PersonState, Verdict
 from gateway.signin import AccountChecks, AccountVerdict, HeldAccount, Session, Sessions, SignInSettings
 from gateway.signin.account_checks import _MOST, judge
@@ -136,6 +137,23 @@ async def test_the_agent_that_checked_the_password_is_asked_first() -> None:
     assert (first.account, first.user_name, first.domain) == (ACCOUNT, "", "corp.example.com")
     assert (first.agents, first.since, first.correlation_id) == (("agent1",), NOW - 10, "c0ffee")
     assert (second.agents, second.since) == ((), 0.0)
+
+
+def test_a_person_is_who_the_directory_says_now() -> None:
+    """What was not asked for stays as it was; what was asked for and is not there any more is gone."""
+    before = Identity(
+        object_guid="3f1c",
+        user_name="anna@corp.example.com",
+        domain="corp.example.com",
+        attributes={"Title": ("Clerk",), "l": ("Berlin",), "badge": ("7",)},
+    )
+    now = msgspec.structs.replace(before, display_name="Anna Berg", attributes={"l": ("Paris",)})
+    found = LookedUp(state=PersonState.LIVE, identity=now, at=NOW)
+    judged = judge(found, HELD, now=NOW, lifetime=HOUR, started=0.0, asked=frozenset({"l", "title"}))
+    renewed = judged.renewed(before)
+    assert renewed.display_name == "Anna Berg"
+    assert renewed.attributes == {"l": ("Paris",), "badge": ("7",)}
+    assert judge(unchecked("limit"), HELD, now=NOW, lifetime=HOUR, started=0.0).renewed(before) is before
 
 
 async def test_agents_that_do_not_answer_are_not_waited_for_each_time() -> None:

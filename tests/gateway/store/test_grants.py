@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -233,6 +234,23 @@ async def test_a_check_is_noted_with_the_rotation(store: Store) -> None:
         record = await store.grants.get(b"g", NOW)
         assert record is not None
         assert record.checked_at == kept
+
+
+async def test_details_change_with_a_check_only_where_they_are_given(store: Store) -> None:
+    """With a rotation, and without; what was kept stays otherwise."""
+    await store.grants.add(grant(b"g"))
+    about: dict[str, Any] = {"now": NOW, "idle_at": NOW + 100, "grace": GRACE}
+    acts = (
+        store.grants.rotate(b"g", b"t1", b"t2", b"sealed", details=b"others", **about),
+        store.grants.rotate(b"g", b"t2", b"t3", b"sealed", **about),
+        store.grants.note_check(b"g", NOW, b"more"),
+        store.grants.note_check(b"g", NOW),
+    )
+    for act, kept in zip(acts, (b"others", b"others", b"more", b"more"), strict=True):
+        await act
+        record = await store.grants.get(b"g", NOW)
+        assert record is not None
+        assert record.details == kept
 
 
 async def test_one_person_cannot_fill_the_table(store: Store) -> None:

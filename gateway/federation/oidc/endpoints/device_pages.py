@@ -140,6 +140,7 @@ class DevicePages:
             amr=session.amr,
             identity=plain_identity(session.identity),
             address=found.address,
+            browser=address,
             agent=session.agent,
             password_set=session.password_set,
         )

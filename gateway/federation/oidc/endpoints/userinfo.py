@@ -21,12 +21,12 @@ from gateway.federation.oidc.errors import (
     InvalidToken,
     OAuthError,
 )
-from gateway.federation.oidc.grant_details import GrantDetails, read_details
+from gateway.federation.oidc.grant_details import GrantDetails
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
 from gateway.federation.oidc.tokens import AccessToken
 from gateway.federation.trusts import Trust
-from gateway.relay import header_text
+from gateway.relay import CORRELATION_ID, header_text
 from gateway.store import StoreError
 
 USERINFO: Final = "/oidc/userinfo"
@@ -82,8 +82,7 @@ class UserinfoEndpoint:
 
     async def _claims(self, request: web.Request, text: str) -> dict[str, Any]:
         token = self._read(text)
-        trust, details = await self._grant_of(token)
-        request[TRUST] = trust.id
+        trust, details = await self._grant_of(request, token)
         return {**self._context.claims.for_userinfo(trust, details, token.scope), "sub": token.subject}
 
     def _read(self, text: str) -> AccessToken:
@@ -97,13 +96,14 @@ class UserinfoEndpoint:
             raise InsufficientScope("no openid in the scope")
         return token
 
-    async def _grant_of(self, token: AccessToken) -> tuple[Trust, GrantDetails]:
-        """What the token hangs on, as long as that lives. Raises InvalidToken, StoreUnavailable."""
+    async def _grant_of(self, request: web.Request, token: AccessToken) -> tuple[Trust, GrantDetails]:
+        """What the token hangs on, as long as that holds: see `GrantChecks.check_use`. Raises InvalidToken, StoreError."""
         trust = self._context.trusts.client(token.client_id)
         record = await self._context.store.grants.get(bytes.fromhex(token.grant), self._context.clock())
         if trust is None or record is None or record.trust != trust.id:
             raise InvalidToken("the grant has ended, or the trust is disabled")
+        request[TRUST] = trust.id
         try:
-            return trust, read_details(record.details)
-        except InvalidGrant as unreadable:
-            raise InvalidToken(unreadable.detail) from unreadable
+            return trust, await self._context.checks.check_use(record, trust, request[CORRELATION_ID])
+        except InvalidGrant as ended:
+            raise InvalidToken(ended.detail) from ended

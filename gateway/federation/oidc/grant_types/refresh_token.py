@@ -1,4 +1,7 @@
-"""A refresh token for the next one and a fresh access token (RFC 6749 section 6, RFC 9700 section 4.14)."""
+"""A refresh token for the next one and a fresh access token (RFC 6749 section 6, RFC 9700 section 4.14).
+
+What the trust or the directory has taken away meanwhile is not given again: scopes, APIs, groups, access as a whole.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from typing import Any
 
 import structlog
 
+from gateway.federation.oidc.checks.authorization import check_resources, granted_scope
 from gateway.federation.oidc.checks.codes import narrowed_resources, narrowed_scope
 from gateway.federation.oidc.context import OidcContext
-from gateway.federation.oidc.errors import InvalidGrant, TemporarilyUnavailable
-from gateway.federation.oidc.grant_details import digest_of, read_details
+from gateway.federation.oidc.errors import AuthorizationDenied, InvalidGrant, InvalidScope, TemporarilyUnavailable
+from gateway.federation.oidc.grant_checks import CheckedGrant
+from gateway.federation.oidc.grant_details import GrantDetails, digest_of, read_details
 from gateway.federation.oidc.issuance import IssuedGrant, TokenIssuance, TokenRequest
 from gateway.federation.oidc.refresh_tokens import GRACE, grant_id_in, new_refresh_token, open_next, seal_next
 from gateway.store import AuditEvent, GrantRecord, Repeated, Reused, Rotated
@@ -35,11 +40,15 @@ class RefreshTokenGrant:
             raise InvalidGrant("the grant has ended, or never was")
         if record.trust != asked.trust.id:
             raise InvalidGrant(f"the refresh token was given to {record.trust}")
-        details = read_details(record.details)
-        checked_at = await self._check_account(asked, record)
-        scope = narrowed_scope(details.scope, asked.parameters.words("scope"))
+        checked = await self._check_account(asked, record)
+        details = checked.details
+        scope = narrowed_scope(granted_scope(details.scope, asked.trust.oidc), asked.parameters.words("scope"))
+        if not scope:
+            raise InvalidScope("none of the granted scopes is one of the trust's any more")
+        await self._check_access(record, asked, details, scope)
         resources = narrowed_resources(details.resources, asked.parameters.many("resource"))
-        following = await self._rotate(asked, record, shown, new_refresh_token(grant_id), checked_at)
+        check_resources(resources, asked.trust.oidc)
+        following = await self._rotate(asked, record, shown, new_refresh_token(grant_id), checked)
         grant = IssuedGrant(
             id=grant_id,
             details=details,
@@ -50,16 +59,27 @@ class RefreshTokenGrant:
         )
         return await self._issuance.issue(asked, grant)
 
-    async def _check_account(self, asked: TokenRequest, record: GrantRecord) -> float:
-        """When an agent said that the account lives, 0 where none does. Raises InvalidGrant, TemporarilyUnavailable."""
-        verdict = await self._context.checks.check(record, correlation_id=asked.correlation_id)
-        if verdict.ends:
-            raise InvalidGrant(f"the account: {verdict.ends}")
-        if verdict.outage:
+    async def _check_account(self, asked: TokenRequest, record: GrantRecord) -> CheckedGrant:
+        """That it lives, as far as an agent says. Raises InvalidGrant, TemporarilyUnavailable."""
+        checked = await self._context.checks.check(record, correlation_id=asked.correlation_id)
+        if checked.verdict.ends:
+            raise InvalidGrant(f"the account: {checked.verdict.ends}")
+        if checked.verdict.outage:
             raise TemporarilyUnavailable("no agent says whether the account still lives")
-        return verdict.checked_at
+        return checked
 
-    async def _rotate(self, asked: TokenRequest, record: GrantRecord, shown: str, new: str, checked_at: float) -> str:
+    async def _check_access(
+        self, record: GrantRecord, asked: TokenRequest, details: GrantDetails, scope: tuple[str, ...]
+    ) -> None:
+        """The trust lets the person in, and its policy has claims for them; else the grant ends. Raises InvalidGrant."""
+        checks = self._context.checks
+        await checks.check_access(record, asked.trust, details)
+        try:
+            self._context.claims.for_id_token(asked.trust, details, scope)  # before the token is spent, not after
+        except AuthorizationDenied as denied:
+            await checks.refuse(record, details, denied.detail)
+
+    async def _rotate(self, asked: TokenRequest, record: GrantRecord, shown: str, new: str, checked: CheckedGrant) -> str:
         """The token that is good from now on. Raises InvalidGrant."""
         outcome = await self._context.store.grants.rotate(
             record.digest,
@@ -69,7 +89,8 @@ class RefreshTokenGrant:
             now=asked.now,
             idle_at=asked.now + self._context.lifetimes_of(asked.trust).refresh_idle,
             grace=GRACE,
-            checked_at=checked_at,
+            checked_at=checked.verdict.checked_at,
+            details=checked.changed,
         )
         if isinstance(outcome, Rotated):
             return new

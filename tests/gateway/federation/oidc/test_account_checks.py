@@ -6,17 +6,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from directory import AccountStatus
+from directory import AccountStatus, DirectoryGroup
 from gateway.agent import LookUpSettings
 from gateway.federation.oidc.errors import InvalidGrant
 from gateway.federation.oidc.grant_details import digest_of
+from gateway.federation.oidc.jose import read_unproven
 from gateway.federation.oidc.refresh_tokens import grant_id_in
-from tests.gateway.federation.oidc.stand import ANNA, APP, PASSWORD, OidcStand
+from gateway.federation.trusts import TrustAccess
+from tests.gateway.federation.oidc.stand import ANNA, APP, PASSWORD, OidcStand, changed
 from tests.support.fakes import FakeDirectories
 from tests.support.nodes import TwoNodes, trusting_client
 from tests.support.relay_and_agent import agent, enrolled, eventually, relay
@@ -47,6 +50,12 @@ class CheckedStand(OidcStand):
         """The same for every session."""
         for record in await self.relay.store.sessions.unchecked(time.time() + 1, b"", 100, 0.0):
             await self.relay.store.sessions.note_check(record.digest, time.time() - seconds_ago)
+
+    def now_in(self, *groups: str, **about: Any) -> None:
+        """From now on the directory says that everybody is in these groups; nobody remembers another answer."""
+        self.people.about |= {"groups": tuple(DirectoryGroup(f"S-1-5-21-1-2-3-{name}", name) for name in groups), **about}
+        for node in self.relays:
+            node.lookups._kept.clear()
 
     async def reasons(self, kind: str) -> list[str]:
         entries = await self.relay.store.audit.entries(kind=kind)
@@ -187,6 +196,143 @@ async def test_a_session_outlives_an_outage_of_an_hour(stand: CheckedStand) -> N
     await stand.session_checked(3601)
     assert not (await browser.authorize()).location
     assert await stand.reasons("session.ended") == ["unchecked"]
+
+
+GROUPS = changed(scopes=("openid", "groups", "phone", "offline_access"), claims_in_id_token=True)
+ENGINEERS = replace(GROUPS, access=TrustAccess(groups=("Engineering",)))
+
+
+def claims_in(tokens: dict[str, Any]) -> dict[str, Any]:
+    return dict(read_unproven(tokens["id_token"]))
+
+
+async def test_a_refresh_takes_over_who_the_person_is_by_now(stand: CheckedStand) -> None:
+    """Groups and attributes in the ID token, at once, and at userinfo; subject and time of the sign-in stay as they were."""
+    await stand.trust(GROUPS)
+    stand.people.offered = ("telephoneNumber",)
+    tokens = await stand.tokens(scope="openid groups phone offline_access")
+    first = claims_in(tokens)
+    assert (first["groups"], first.get("phone_number")) == (["Engineering"], None)
+    stand.now_in("Sales", "Paris", attributes={"telephoneNumber": ("+33 1",)})
+    _, tokens = await stand.refresh(tokens["refresh_token"])
+    second = claims_in(tokens)
+    assert (second["groups"], second["phone_number"]) == (["Sales", "Paris"], "+33 1")
+    assert [second[name] for name in ("sub", "auth_time", "sid")] == [first[name] for name in ("sub", "auth_time", "sid")]
+    await stand.lose_agent()
+    _, told = await stand.userinfo(tokens["access_token"])
+    assert (told["groups"], told["phone_number"]) == (["Sales", "Paris"], "+33 1")
+
+
+@pytest.mark.parametrize(
+    ("access", "groups", "reason"),
+    [
+        (TrustAccess(groups=("Engineering",)), ("Sales",), "group"),
+        (TrustAccess(test_users=("ben@corp.example.com",)), ("Engineering",), "test users"),
+        (TrustAccess(networks=("192.0.2.0/24",)), ("Engineering",), "network"),
+    ],
+)
+@pytest.mark.parametrize("use", ["refresh", "userinfo"])
+async def test_who_lost_access_gets_no_more_tokens(
+    stand: CheckedStand, use: str, access: TrustAccess, groups: tuple[str, ...], reason: str
+) -> None:
+    """By the directory, or by a trust that was changed: what was given ends as a whole, and the trail says why."""
+    tokens = await stand.tokens(scope="openid offline_access")
+    await stand.trust(replace(APP, access=access))
+    stand.now_in(*groups)
+    if use == "refresh":
+        status, body = await stand.refresh(tokens["refresh_token"])
+        assert (status, body["error"], body["error_description"]) == (400, "invalid_grant", InvalidGrant.description)
+    else:
+        await stand.checked(tokens, 301)
+        status, body = await stand.userinfo(tokens["access_token"])
+        assert (status, body["error"]) == (401, "invalid_token")
+    assert await stand.reasons("federation.grant_ended") == [f"access: {reason}"]
+    await stand.trust(APP)
+    assert (await stand.refresh(tokens["refresh_token"]))[1]["error"] == "invalid_grant"
+    assert (await stand.userinfo(tokens["access_token"]))[0] == 401
+
+
+async def test_what_a_policy_refuses_ends_before_the_token_is_spent(stand: CheckedStand) -> None:
+    """Here too many groups: not a spent token that looks like a stolen one when the client asks again."""
+    trust = replace(GROUPS, claims=replace(GROUPS.claims, groups_most=1, groups_over="refuse"))
+    await stand.trust(trust)
+    tokens = await stand.tokens(scope="openid groups")
+    stand.now_in("Engineering", "Sales")
+    assert (await stand.refresh(tokens["refresh_token"]))[1]["error"] == "invalid_grant"
+    assert len(await stand.reasons("federation.grant_ended")) == 1
+    assert await stand.reasons("federation.token_reused") == []
+
+
+async def test_what_the_trust_no_longer_has_is_not_given_again(stand: CheckedStand) -> None:
+    """Scopes and APIs that were taken away from the trust; where nothing is left, no token is spent."""
+    await stand.trust(GROUPS)
+    tokens = await stand.tokens(scope="openid groups phone", resource="https://api.example.com/")
+    await stand.trust(changed(GROUPS, scopes=("openid", "phone")))
+    _, tokens = await stand.refresh(tokens["refresh_token"])
+    assert tokens["scope"] == "openid phone"
+    assert (await stand.refresh(tokens["refresh_token"], scope="groups"))[1]["error"] == "invalid_scope"
+    await stand.trust(changed(GROUPS, scopes=("email",)))
+    assert (await stand.refresh(tokens["refresh_token"]))[1]["error"] == "invalid_scope"
+    await stand.trust(changed(GROUPS, resources=()))
+    assert (await stand.refresh(tokens["refresh_token"]))[1]["error"] == "invalid_target"
+    await stand.trust(GROUPS)
+    assert (await stand.refresh(tokens["refresh_token"]))[0] == 200
+
+
+async def test_userinfo_asks_every_five_minutes(stand: CheckedStand) -> None:
+    """Not each time; an outage refuses nothing, and is not waited for again; a disabled account ends it."""
+    await stand.trust(GROUPS)
+    tokens = await stand.tokens(scope="openid groups")
+    stand.now_in("Sales")
+    await stand.checked(tokens, 290)
+    assert (await stand.userinfo(tokens["access_token"]))[1]["groups"] == ["Engineering"]
+    assert stand.people.looked_up == []
+    await stand.checked(tokens, 301)
+    for _ in range(2):
+        assert (await stand.userinfo(tokens["access_token"]))[1]["groups"] == ["Sales"]
+    assert len(stand.people.looked_up) == 1
+    await stand.lose_agent()
+    await stand.checked(tokens, 3590)
+    stand.relay.lookups._kept.clear()
+    assert (await stand.userinfo(tokens["access_token"]))[1]["groups"] == ["Sales"]
+    await stand.start_agent()
+    stand.people.status[ANNA] = AccountStatus.DISABLED
+    stand.relay.checks._unanswered.clear()
+    assert (await stand.userinfo(tokens["access_token"]))[0] == 401
+    assert await stand.reasons("federation.grant_ended") == ["disabled"]
+
+
+async def test_single_sign_on_goes_by_the_groups_of_today(stand: CheckedStand) -> None:
+    """A session that is used knows them within 5 minutes: for claims, for access, and when access comes back."""
+    await stand.trust(ENGINEERS)
+    browser = stand.browser()
+    await stand.tokens(browser, scope="openid groups")
+    stand.now_in("Sales")
+    await stand.session_checked(290)
+    assert (await browser.authorize()).code
+    await stand.session_checked(301)
+    assert not (await browser.authorize()).location
+    assert (await browser.authorize(prompt="none")).members["error"] == "access_denied"
+    stand.now_in("Engineering", "Sales")
+    await stand.session_checked(301)
+    tokens = await stand.tokens(browser, scope="openid groups")
+    assert claims_in(tokens)["groups"] == ["Engineering", "Sales"]
+    await stand.lose_agent()
+    await stand.session_checked(3590)
+    assert (await browser.authorize()).code
+
+
+async def test_groups_stay_as_they_were_where_agents_answer_no_look_ups(stand: CheckedStand) -> None:
+    """Until the sign-in is too old unchecked; the trust's rules are asked about these."""
+    await stand.lose_agent()
+    await stand.start_agent(lookups_per_minute=0)
+    await stand.trust(ENGINEERS)
+    tokens = await stand.tokens(scope="openid groups")
+    stand.now_in("Sales")
+    _, tokens = await stand.refresh(tokens["refresh_token"])
+    assert claims_in(tokens)["groups"] == ["Engineering"]
+    await stand.trust(replace(GROUPS, access=TrustAccess(groups=("Sales",))))
+    assert (await stand.refresh(tokens["refresh_token"]))[1]["error"] == "invalid_grant"
 
 
 @pytest.mark.postgres

@@ -35,6 +35,24 @@ async def test_trusts_are_found() -> None:
     assert registry.party("") is None
 
 
+async def test_the_attributes_that_any_trust_needs(logs: list[EventDict]) -> None:
+    """Each once whatever its case, of trusts that are served, and no more than one look-up takes: the log says so."""
+
+    def rules(*names: str) -> str:
+        lines = (f'[[claims.rules]]\nclaim = "c-{name}"\nsource = "attribute:{name}"\n' for name in names)
+        return "[claims]\nstandard = false\n" + "".join(lines)
+
+    wiki, crm = record(OIDC + rules("title", "st")), record(SAML + rules("Title", "l"))
+    registry = await loaded(wiki, crm)
+    assert [name.lower() for name in registry.attributes()] == ["l", "st", "title"]
+    assert (await loaded(wiki, record(SAML + rules("l"), disabled="by command"))).attributes() == ("st", "title")
+    assert logs == []
+    many = [f"a{number:02}" for number in range(70)]
+    assert (await loaded(record(OIDC + rules(*many)))).attributes() == tuple(many[:64])
+    (told,) = logs
+    assert (told["event"], told["left_out"]) == ("trusts.too_many_attributes", tuple(many[64:]))
+
+
 @pytest.mark.parametrize(
     "kept", [record(OIDC, disabled="its file was removed"), record(OIDC.replace("[oidc]", "enabled = false\n[oidc]"))]
 )

@@ -314,6 +314,19 @@ async def test_what_is_kept_is_bounded(asking: Asking) -> None:
 
 
 @in_virtual_time
+async def test_nothing_is_kept_that_nobody_wants_any_more(asking: Asking) -> None:
+    """With photos in them a thousand answers are 100 MB: those of the last minute stay, with the next one the others go."""
+    agent = asking.agent("agent1", CORP)
+    for title, kept in (("a", 1), ("b", 2), ("c", 1)):
+        pending = asking.ask(attributes=(title,))
+        await asking.settle()
+        say(agent)
+        await result(asking, pending)
+        assert len(asking.lookups._kept) == kept
+        await asking.pass_time(lookups.KEPT_FOR - 1 if title == "a" else lookups.KEPT_FOR + 1)
+
+
+@in_virtual_time
 async def test_many_who_ask_the_same_are_one_question(asking: Asking) -> None:
     """A hundred refreshes at once take one of the agent's look-ups; who goes away takes it from nobody."""
     agent = asking.agent("agent1", CORP)
