@@ -48,6 +48,8 @@ class KeptPasswords(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """The old one was right, and a new one is wanted: only then may a change be asked for without a session."""
     rules: NewPasswordRules | None = None
     """What a new password has to be."""
+    keep: bool = False
+    """The person wants to stay signed in."""
 
     def __repr__(self) -> str:
         return f"KeptPasswords({self.user_name!r}, …)"
@@ -168,6 +170,7 @@ class Steps:
             "ask_old": not step.kept.old,
             "ask_new": not step.kept.new,
             "rules": step.kept.rules,
+            "keep": step.kept.keep,
             "final": told in FINAL,
         }
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from foundation.listener import Handler
 from gateway.protocol import AccountId
@@ -195,7 +196,7 @@ class SignInPages:
         if step is None or not step.kept.user_name:
             return self._start_again(request)
         if step.page != PASSWORD:
-            step = SignInStep(page=PASSWORD, kept=KeptPasswords(user_name=step.kept.user_name))
+            step = SignInStep(page=PASSWORD, kept=KeptPasswords(user_name=step.kept.user_name, keep=step.kept.keep))
         may_keep = self._may_keep(safe_path(request.query.get("return_to")))
         return self._show(request, "password.html", step, title=N_("Sign in"), may_keep=may_keep)
 
@@ -259,17 +260,16 @@ class SignInPages:
     async def _sign_in(
         self, request: web.Request, fields: Mapping[str, str], user_name: str, return_to: str
     ) -> web.Response:
-        kept = KeptPasswords(user_name=user_name)
+        kept = KeptPasswords(user_name=user_name, keep=fields.get("keep") == "yes")
         try:
             attempt = attempt_of(request, self._device, user_name, password_of(fields))
         except BadForm as bad:
             return self._go(request, return_to, after_bad_form(PASSWORD, kept, bad))
         verdict = await self._authenticator.authenticate(attempt)
         if verdict.succeeded:
-            keep = fields.get("keep") == "yes" and self._may_keep(return_to)
-            return await self._welcome(request, verdict, user_name, return_to, keep=keep)
+            return await self._welcome(request, verdict, kept, return_to)
         if verdict.outcome in WANTS_CHANGE and verdict.password_proven:
-            kept = KeptPasswords(user_name=user_name, old=attempt.password, proven=True, rules=verdict.new_password)
+            kept = replace(kept, old=attempt.password, proven=True, rules=verdict.new_password)
             message = message_of(verdict.outcome, password_proven=True)
             return self._go(request, return_to, SignInStep(page=CHANGE, kept=kept, message=message.name))
         return self._refuse(request, return_to, kept, explain(request, verdict))
@@ -296,26 +296,20 @@ class SignInPages:
         if verdict.succeeded:
             if verdict.identity is not None:
                 await self._sessions.end_all(verdict.identity.account)
-            response = await self._welcome(request, verdict, user_name, return_to, by=CHANGED)
+            response = await self._welcome(request, verdict, kept, return_to, by=CHANGED)
             self._steps.put_notice(request, response, CHANGED, Message.CHANGED, return_to)
             return response
         told = explain(request, verdict)
-        return self._refuse(request, return_to, KeptPasswords(user_name=user_name), told, changed=True)
+        return self._refuse(request, return_to, kept, told, changed=True)
 
     async def _welcome(
-        self,
-        request: web.Request,
-        verdict: Verdict,
-        user_name: str,
-        return_to: str,
-        *,
-        by: str = "",
-        keep: bool = False,
+        self, request: web.Request, verdict: Verdict, kept: KeptPasswords, return_to: str, *, by: str = ""
     ) -> web.Response:
-        """Signed in, and on to where the person wanted to go. by: a page of ours that is shown before; keep: see `begin`."""
+        """Signed in, and on to where the person wanted to go. by: a page of ours that is shown before."""
+        keep = kept.keep and self._may_keep(return_to)
         response = self._pages.redirect(with_return(by, return_to)) if by else self.redirect_after_form(return_to)
         await self._sessions.begin(request, response, verdict, request[CLIENT_ADDRESS], keep=keep)
-        set_cookie(response, DEVICE, self._device.make(user_name), max_age=self._settings.device_lifetime)
+        set_cookie(response, DEVICE, self._device.make(kept.user_name), max_age=self._settings.device_lifetime)
         self._steps.drop(response, return_to)
         return response
 
@@ -332,7 +326,7 @@ class SignInPages:
         """Back to the password, or to where it ends. changed: the password was, before this."""
         step = SignInStep(
             page=REFUSED if told.message in FINAL else PASSWORD,
-            kept=KeptPasswords(user_name=kept.user_name),
+            kept=KeptPasswords(user_name=kept.user_name, keep=kept.keep),
             message=told.message.name,
             value=told.value,
             reference=told.reference,

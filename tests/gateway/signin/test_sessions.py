@@ -15,7 +15,7 @@ from gateway.signin import Session, Sessions, SignInSettings
 from gateway.signin.cookies import digest
 from gateway.signin.sessions import SKEW
 from gateway.store import SessionRecord
-from tests.gateway.signin.site import ANNA, RIGHT, SESSION, Site, serve, token_in
+from tests.gateway.signin.site import ANNA, NEW, RIGHT, SESSION, Site, serve, token_in
 from tests.support.fakes import identity_of
 
 BEN = "ben@corp.example.com"
@@ -131,6 +131,20 @@ async def test_whoever_wants_stays_signed_in(tmp_path: Path) -> None:
         assert (await site.open("/account")).path == "/account"
         site.now = begun + MONTH + 1
         assert (await site.open("/account")).path.startswith("/signin")
+
+
+async def test_the_wish_outlives_a_forced_change_of_password(tmp_path: Path) -> None:
+    """And a wrong password, after which the box is still ticked; not where it was not."""
+    async with serve(tmp_path, session_kept=MONTH) as site:
+        for wish, kept in (("yes", True), ("", False)):
+            site.authenticator.people[ANNA] = RIGHT
+            shown = await site.sign_in(password="wrong", keep=wish)
+            assert ('value="yes" checked' in shown.page) is kept
+            site.authenticator.next = Verdict(outcome=Outcome.PASSWORD_EXPIRED, password_proven=True)
+            shown = await site.sign_in(keep=wish)
+            shown = await site.choose(shown, new_password="short", again="short")
+            await site.choose(shown, new_password=NEW, again=NEW)
+            assert (await session_of(site)).kept is kept
 
 
 async def test_signing_in_again_keeps_the_wish(tmp_path: Path) -> None:
