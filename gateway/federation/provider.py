@@ -21,9 +21,10 @@ from gateway.federation.inspection import ClaimsPreview, TrustWalk
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
-from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Rates, Tokens
+from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust
+from gateway.federation.rates import Rates
 from gateway.federation.refused_requests import record_refusals
 from gateway.federation.remote_documents import RemoteDocuments
 from gateway.federation.saml import LogoutChains, MetadataRefresh, Parties, SamlContext, SamlProvider, SoapLogout
@@ -65,7 +66,7 @@ class Federation:
         self.keys = SigningKeys(store, settings.keys, host=context.host, clock=clock, sleep=sleep)
         self.rollovers = Rollovers(context, sleep=sleep)
         self.key_acts = KeyActs(context)
-        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
+        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, rates, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.of_person = ApplicationsByTrust(store, trusts, clock)
         self.parties = Parties(self.trusts, store.trusts)

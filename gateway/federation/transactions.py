@@ -31,8 +31,10 @@ import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
+from foundation.addresses import address_key
+from gateway.federation.rates import KEPT_A_MINUTE, Rates
 from gateway.signin import Message, Seal, Session, SignInPages
-from gateway.store import OnceStore
+from gateway.store import OnceStore, StoreFull
 
 log = structlog.get_logger()
 
@@ -90,17 +92,23 @@ class RequestTooLong(Exception):
 class Transactions:
     """Carries transactions in addresses. clock: Unix seconds."""
 
-    def __init__(self, seal: Seal, once: OnceStore, clock: Callable[[], float]) -> None:
-        self._seal, self._once, self._clock = seal, once, clock
+    def __init__(self, seal: Seal, once: OnceStore, rates: Rates, clock: Callable[[], float]) -> None:
+        self._seal, self._once, self._rates, self._clock = seal, once, rates, clock
 
-    async def url(self, transaction: Transaction) -> str:
-        """The path that continues it. Raises RequestTooLong, and StoreError where it is too long for an address."""
+    async def url(self, transaction: Transaction, *, stranger: str = "") -> str:
+        """The path that continues it.
+
+        stranger: the client's address, where nobody has signed in. Raises RequestTooLong, and StoreError where it is too
+        long for an address of ours: StoreFull for a client, too, that has had too many kept.
+        """
         until = self._clock() + LIFETIME
         path = CONTINUE + self._seal.close(_encode(transaction), bound=_BOUND, until=until)
         if len(path) <= LONGEST:
             return path
         if len(transaction.request) > LARGEST:
             raise RequestTooLong
+        if stranger and self._rates.draw(f"transactions {address_key(stranger)}", KEPT_A_MINUTE, self._clock()) > 0:
+            raise StoreFull("requests of one address that wait for a sign-in", KEPT_A_MINUTE)
         key = secrets.token_urlsafe(32)
         await self._once.put(_KIND, key, transaction.request, until=until, now=self._clock())
         short = replace(transaction, request=b"", kept=key)

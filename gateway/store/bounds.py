@@ -1,4 +1,7 @@
-"""Tables that hold keys until a moment, and no more than so many of them.
+"""Tables that hold keys until a moment, and of each kind no more than so many.
+
+By kind, since strangers can fill some of them: a flood of requests that nobody answers must not keep those from their tokens
+who have signed in.
 
 Counting costs a look at every row, so it is not done for each: a process counts once, then adds up what it adds itself,
 and counts again after each hundredth of the limit, or where the limit seems to be reached. Nodes can therefore exceed it
@@ -18,11 +21,35 @@ _RECOUNT = 1.0
 """Seconds: a table that is full is not counted for each of a flood."""
 
 
-class Bound:
-    """The bound of one table, which has the columns `kind`, `key` (its primary key) and `until`."""
+class KindBounds:
+    """Of one table, which has the columns `kind`, `key` (its primary key) and `until`. limit: entries of a kind."""
 
     def __init__(self, dialect: sa.Dialect, table: sa.Table, limit: int) -> None:
-        self._table, self._limit = table, limit
+        self._dialect, self._table, self._limit = dialect, table, limit
+        self._kinds: dict[str, Bound] = {}
+
+    def of(self, kind: str) -> Bound:
+        """That of one kind: there are as many as the code has names for."""
+        bound = self._kinds.get(kind)
+        if bound is None:
+            bound = self._kinds[kind] = Bound(self._dialect, self._table, kind, self._limit)
+        return bound
+
+    def purge(self, connection: sa.Connection, now: float, portion: int) -> int:
+        """Delete at most `portion` expired rows; how many it were. What others are deleting is left to them."""
+        table = self._table
+        expired = sa.select(table.c.kind, table.c.key).where(table.c.until <= now).limit(portion)
+        if connection.dialect.name == "postgresql":
+            expired = expired.with_for_update(skip_locked=True)
+        own = sa.tuple_(table.c.kind, table.c.key).in_(expired)
+        return connection.execute(sa.delete(table).where(own)).rowcount
+
+
+class Bound:
+    """The bound of one kind."""
+
+    def __init__(self, dialect: sa.Dialect, table: sa.Table, kind: str, limit: int) -> None:
+        self._table, self._kind, self._limit = table, kind, limit
         self._estimate: int | None = None
         self._unchecked = 0
         self._full_until = 0.0
@@ -31,7 +58,8 @@ class Bound:
             column.name: insert.excluded[column.name] for column in table.columns if column.name not in {"kind", "key"}
         }
         replaced = insert.on_conflict_do_update(index_elements=["kind", "key"], set_=changed, where=table.c.until <= now)
-        live = sa.select(sa.func.count()).select_from(table).where(table.c.until > now)
+        own = (table.c.kind == sa.bindparam("of_kind")) & (table.c.until > now)
+        live = sa.select(sa.func.count()).select_from(table).where(own)
         self._add, self._count = Prepared(dialect, replaced.returning(table.c.key)), Prepared(dialect, live)
 
     def must_count(self) -> bool:
@@ -48,21 +76,12 @@ class Bound:
             self._unchecked += 1
         return added
 
-    def purge(self, connection: sa.Connection, now: float, portion: int) -> int:
-        """Delete at most `portion` expired rows; how many it were. What others are deleting is left to them."""
-        table = self._table
-        expired = sa.select(table.c.kind, table.c.key).where(table.c.until <= now).limit(portion)
-        if connection.dialect.name == "postgresql":
-            expired = expired.with_for_update(skip_locked=True)
-        own = sa.tuple_(table.c.kind, table.c.key).in_(expired)
-        return connection.execute(sa.delete(table).where(own)).rowcount
-
     def _check(self, cursor: Any, now: float) -> None:
         if self._full_until - _RECOUNT <= now < self._full_until:  # not before: then the clock was set back
-            raise StoreFull(self._table.name, self._limit)
+            raise StoreFull(f"{self._table.name} of the kind {self._kind!r}", self._limit)
         if not self.must_count():
             return
-        self._estimate, self._unchecked = int(self._count.run(cursor, now=now).fetchone()[0]), 0
+        self._estimate, self._unchecked = int(self._count.run(cursor, of_kind=self._kind, now=now).fetchone()[0]), 0
         if self._estimate >= self._limit:
             self._full_until = now + _RECOUNT
-            raise StoreFull(self._table.name, self._limit)
+            raise StoreFull(f"{self._table.name} of the kind {self._kind!r}", self._limit)

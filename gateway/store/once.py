@@ -9,12 +9,12 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from gateway.store.bounds import Bound
+from gateway.store.bounds import KindBounds
 from gateway.store.database import Database
 from gateway.store.tables import Prepared, metadata
 
 LIMIT = 100_000
-"""Entries of all kinds together; about 1 kB each."""
+"""Entries of one kind; about 1 kB each."""
 
 once = sa.Table(
     "once",
@@ -51,15 +51,15 @@ class SqlOnce:
 
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
         self._database = database
-        self._bound = Bound(database.dialect, once, limit)
+        self._bounds = KindBounds(database.dialect, once, limit)
         own = (once.c.kind == sa.bindparam("of_kind")) & (once.c.key == sa.bindparam("of_key"))
         self._take = Prepared(database.dialect, sa.delete(once).where(own).returning(once.c.value, once.c.until))
 
     async def put(self, kind: str, key: str, value: bytes, *, until: float, now: float) -> bool:
         """See `OnceStore`."""
         row = {"kind": kind, "key": key, "value": value, "until": until}
-        prompt = not self._bound.must_count()
-        return await self._database.write_row(lambda cursor: self._bound.add(cursor, row, now), prompt=prompt)
+        bound = self._bounds.of(kind)
+        return await self._database.write_row(lambda cursor: bound.add(cursor, row, now), prompt=not bound.must_count())
 
     async def take(self, kind: str, key: str, now: float) -> bytes | None:
         """See `OnceStore`."""
@@ -72,4 +72,4 @@ class SqlOnce:
 
     async def purge(self, now: float) -> int:
         """See `OnceStore`."""
-        return await self._database.in_portions(lambda connection, portion: self._bound.purge(connection, now, portion))
+        return await self._database.in_portions(lambda connection, portion: self._bounds.purge(connection, now, portion))

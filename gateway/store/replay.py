@@ -10,12 +10,12 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from gateway.store.bounds import Bound
+from gateway.store.bounds import KindBounds
 from gateway.store.database import Database
 from gateway.store.tables import metadata
 
 LIMIT = 1_000_000
-"""Keys of all kinds together; about 100 bytes each."""
+"""Keys of one kind; about 100 bytes each."""
 
 seen = sa.Table(
     "seen",
@@ -43,14 +43,14 @@ class SqlSeen:
 
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
         self._database = database
-        self._bound = Bound(database.dialect, seen, limit)
+        self._bounds = KindBounds(database.dialect, seen, limit)
 
     async def add(self, kind: str, key: str, *, until: float, now: float) -> bool:
         """See `SeenStore`."""
         row = {"kind": kind, "key": key, "until": until}
-        prompt = not self._bound.must_count()
-        return await self._database.write_row(lambda cursor: self._bound.add(cursor, row, now), prompt=prompt)
+        bound = self._bounds.of(kind)
+        return await self._database.write_row(lambda cursor: bound.add(cursor, row, now), prompt=not bound.must_count())
 
     async def purge(self, now: float) -> int:
         """See `SeenStore`."""
-        return await self._database.in_portions(lambda connection, portion: self._bound.purge(connection, now, portion))
+        return await self._database.in_portions(lambda connection, portion: self._bounds.purge(connection, now, portion))

@@ -17,7 +17,7 @@ from gateway.federation.claims.model import (
     Value,
 )
 from gateway.federation.claims.rendering import difference, explain
-from gateway.federation.claims.requirements import wanted_attributes
+from gateway.federation.claims.requirements import scopes_of_claims, wanted_attributes
 from gateway.federation.claims.sources import subject_of
 from gateway.federation.claims.subjects import (
     EMAIL_ADDRESS,
@@ -55,6 +55,7 @@ __all__ = [
     "name_id",
     "pairwise_subject",
     "public_subject",
+    "scopes_of_claims",
     "source_anchor",
     "subject_of",
     "trust_subject",

@@ -24,7 +24,6 @@ from gateway.federation.oidc.back_channel import BackChannelLogout
 from gateway.federation.oidc.grant_checks import GrantChecks
 from gateway.federation.oidc.grant_details import kept_identity
 from gateway.federation.oidc.jose import JwtRefused
-from gateway.federation.oidc.limits import Rates
 from gateway.federation.oidc.person_claims import sector_of
 from gateway.federation.oidc.provider import OpenIdProvider
 from gateway.federation.oidc.sample import verify_sample_token
@@ -35,7 +34,6 @@ __all__ = [
     "GrantChecks",
     "JwtRefused",
     "OpenIdProvider",
-    "Rates",
     "Tokens",
     "kept_identity",
     "sector_of",

@@ -61,6 +61,7 @@ class ClientAuthentication:
         found = verify_client_assertion(credentials.assertion, keys, credentials.client_id, self._audiences, now)
         if trust.switches.get(REUSED_ASSERTIONS, False):
             return
-        key = hashlib.sha256(f"{len(credentials.client_id)} {credentials.client_id}{found.id}".encode()).hexdigest()
+        named = f"{len(credentials.client_id)} {credentials.client_id}{found.id}"
+        key = hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
         if not await self._context.store.seen.add(_KIND, key, until=found.expires_at + 60, now=now):
             raise InvalidClient("client_assertion: jti was used before")

@@ -98,7 +98,8 @@ class ClientKeys:
             kept.fetched_at = self._clock()
         except (FetchFailed, JwtRefused, UnicodeDecodeError) as error:
             log.warning("oidc.key_set_not_good", trust=trust.id, problem=str(error))
-        kept.tried_at = self._clock()
+        finally:
+            kept.tried_at = self._clock()
 
 
 def _is_within(moment: float, now: float, seconds: float) -> bool:

@@ -27,7 +27,11 @@ LONGEST: Final = 8192
 """Characters of a token that somebody brings."""
 ALGORITHMS: Final = ("RS256", "PS256", "ES256")
 _SMALLEST_RSA = 2048
+_LARGEST_RSA = 8192
+"""Bits: the time that verifying takes grows with their square, and whoever publishes the key chooses them."""
 _MOST_KEYS = 20
+_LARGEST_DATE = 1e15
+"""Seconds: JSON has integers that no float holds."""
 
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
@@ -164,7 +168,7 @@ def read_keys(text: str) -> tuple[VerifyingKey, ...]:
 
 def _read_key(key: Mapping[str, Any]) -> tuple[VerifyingKey, ...]:
     """One for each algorithm that the key may be used with."""
-    if key.get("use", "sig") != "sig" or key.get("kty") not in {"RSA", "EC"}:
+    if key.get("use", "sig") != "sig" or key.get("kty") not in ("RSA", "EC"):  # any JSON may stand there: no set
         return ()
     if "d" in key:
         raise JwtRefused("a private key in a JWK set")
@@ -180,7 +184,7 @@ def _read_key(key: Mapping[str, Any]) -> tuple[VerifyingKey, ...]:
 
 def _usable(public: PublicKey) -> tuple[str, ...]:
     if isinstance(public, RSAPublicKey):
-        return ("RS256", "PS256") if public.key_size >= _SMALLEST_RSA else ()
+        return ("RS256", "PS256") if _SMALLEST_RSA <= public.key_size <= _LARGEST_RSA else ()
     return ("ES256",) if public.curve.name == "secp256r1" else ()
 
 
@@ -230,6 +234,6 @@ def number_of(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise JwtRefused(f"{name} is not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST_DATE:
+        raise JwtRefused(f"{name} is not a number, or too large")
     return float(value)

@@ -6,20 +6,12 @@ Kind of state: counts, through Admission, of this node alone, as those of sign-i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from foundation.addresses import address_key
 from gateway.federation.oidc.errors import TooManyRequests
+from gateway.federation.rates import KEPT_A_MINUTE, Rates
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import Trust
-
-
-class Rates(Protocol):
-    """Of `gateway.relay.Admission` what counting needs."""
-
-    def draw(self, whose: str, rate: float, now: float) -> float:
-        """Count one: 0, or seconds until one more may be. rate: how many a minute."""
-        ...
 
 
 class RequestLimits:
@@ -44,6 +36,11 @@ class RequestLimits:
         public = trust.oidc.authentication == "none"
         whose = f"client {trust.id} {address_key(address)}" if public else f"client {trust.id}"
         self._check(whose, self._settings.client_rate)
+
+    def check_kept(self, trust: Trust, address: str) -> None:
+        """Before the store keeps something for a client that anybody can say to be. Raises TooManyRequests."""
+        if trust.oidc.authentication == "none":
+            self._check(f"kept {address_key(address)}", KEPT_A_MINUTE)
 
     def _check(self, whose: str, rate: float) -> None:
         if (wait := self.draw(whose, rate)) > 0:

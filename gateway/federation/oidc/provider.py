@@ -35,12 +35,13 @@ from gateway.federation.oidc.grant_types.device_code import DeviceCodeGrant
 from gateway.federation.oidc.grant_types.password import PasswordGrant
 from gateway.federation.oidc.grant_types.refresh_token import RefreshTokenGrant
 from gateway.federation.oidc.issuance import TokenIssuance
-from gateway.federation.oidc.limits import Rates, RequestLimits
+from gateway.federation.oidc.limits import RequestLimits
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.pushed_requests import PushedRequests
 from gateway.federation.oidc.refusal import log_refusal
 from gateway.federation.oidc.tokens import Tokens
 from gateway.federation.participants import Participants
+from gateway.federation.rates import Rates
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Resume, Transactions
 from gateway.federation.trusts import TrustRegistry

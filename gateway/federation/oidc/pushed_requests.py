@@ -10,7 +10,7 @@ import secrets
 from typing import Final
 
 from gateway.federation.oidc.context import OidcContext
-from gateway.federation.oidc.errors import RequestUnproven
+from gateway.federation.oidc.errors import InvalidRequest, RequestUnproven
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.pending_request import PendingRequest
 from gateway.federation.trusts import Trust
@@ -18,6 +18,8 @@ from gateway.federation.trusts import Trust
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 LIFETIME: Final = 90
 """Seconds until the browser has to have come (RFC 9126 section 2.2: 5 to 600)."""
+LARGEST: Final = 16 * 1024
+"""Characters of a request: it has to pass through the sign-in page."""
 _KIND: Final = "pushed request"
 
 
@@ -28,11 +30,12 @@ class PushedRequests:
         self._context = context
 
     async def put(self, trust: Trust, parameters: Parameters) -> str:
-        """The `request_uri` that stands for them. Raises StoreFull, StoreUnavailable."""
+        """The `request_uri` that stands for them. Raises InvalidRequest, StoreFull, StoreUnavailable."""
+        query = parameters.query
+        if len(query) > LARGEST:
+            raise InvalidRequest(f"a request of more than {LARGEST} characters")
         name, now = PREFIX + secrets.token_urlsafe(32), self._context.clock()
-        await self._context.store.once.put(
-            _KIND, _key(trust, name), parameters.query.encode(), until=now + LIFETIME, now=now
-        )
+        await self._context.store.once.put(_KIND, _key(trust, name), query.encode(), until=now + LIFETIME, now=now)
         return name
 
     async def open(self, query: str) -> PendingRequest:

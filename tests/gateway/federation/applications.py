@@ -12,6 +12,7 @@ from gateway.federation.participants import BrowserChannel, LogoutChannel, Parti
 from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.transactions import Continuation, Transaction, Transactions
 from gateway.federation.trusts import Trust
+from gateway.relay.credentials.admission import CallerRates
 from gateway.signin import (
     Applications,
     Departure,
@@ -65,7 +66,7 @@ class Wiki:
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
         self.store, self.clock = store, clock
-        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
+        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, CallerRates(), clock)
         return WaitingApplications(self.transactions, self)
 
     def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents:

@@ -46,11 +46,26 @@ async def test_once_is_bounded(store: Store) -> None:
     once = SqlOnce(store._database, limit=3)
     for key in "abc":
         assert await once.put("code", key, b"v", until=NOW + 60, now=NOW)
-    with pytest.raises(StoreFull, match="once: 3 are kept already"):
+    with pytest.raises(StoreFull, match="once of the kind 'code': 3 are kept already"):
         await once.put("code", "d", b"v", until=NOW + 60, now=NOW)
     assert await once.put("code", "d", b"v", until=NOW + 160, now=NOW + 61)
     assert await once.purge(NOW + 61) == 3
     assert await once.take("code", "d", NOW + 61) == b"v"
+
+
+async def test_a_flood_of_one_kind_leaves_room_for_the_others(store: Store) -> None:
+    """Requests of strangers wait here beside the codes of those who have signed in."""
+    assert isinstance(store, SqlStore)
+    once, seen = SqlOnce(store._database, limit=2), SqlSeen(store._database, limit=2)
+    for key in "ab":
+        await once.put("pushed request", key, b"v", until=NOW + 60, now=NOW)
+        await seen.add("device poll", key, until=NOW + 60, now=NOW)
+    with pytest.raises(StoreFull):
+        await once.put("pushed request", "c", b"v", until=NOW + 60, now=NOW)
+    assert await once.put("code", "c", b"v", until=NOW + 60, now=NOW)
+    with pytest.raises(StoreFull):
+        await seen.add("device poll", "c", until=NOW + 60, now=NOW)
+    assert await seen.add("client assertion", "c", until=NOW + 60, now=NOW)
 
 
 # -- seen

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from gateway.federation.claims import scopes_of_claims
 from gateway.federation.oidc.authorization_request import AuthorizationRequest
 from gateway.federation.oidc.errors import (
     InvalidRequest,
@@ -19,7 +20,7 @@ from gateway.federation.oidc.errors import (
     UnsupportedResponseType,
 )
 from gateway.federation.oidc.parameters import Parameters
-from gateway.federation.trusts import OidcClient
+from gateway.federation.trusts import OidcClient, Trust
 
 ACR: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 """The authentication context class of every sign-in here: a password, over TLS."""
@@ -128,3 +129,10 @@ def granted_scope(asked: Sequence[str], client: OidcClient) -> tuple[str, ...]:
     if "refresh_token" not in client.grants:
         allowed.discard("offline_access")
     return tuple(scope for scope in asked if scope in allowed)
+
+
+def scope_to_agree_to(asked: AuthorizationRequest, trust: Trust) -> tuple[str, ...]:
+    """What the person is asked about: the scope that is granted, and what the `claims` parameter asks for beside it."""
+    granted = granted_scope(asked.scope, trust.oidc)
+    claims = asked.claims.userinfo | asked.claims.id_token
+    return (*granted, *scopes_of_claims(trust.claims, claims, granted, trust.oidc.scopes))

@@ -29,7 +29,7 @@ from gateway.federation.oidc.checks.authorization import (
     check_authorization,
     check_no_request_object,
     check_pushed,
-    granted_scope,
+    scope_to_agree_to,
 )
 from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_consent, required_sign_in
 from gateway.federation.oidc.checks.redirects import check_redirect_uri
@@ -138,7 +138,7 @@ class AuthorizationEndpoint:
             asked = self._checked(parameters, trust, pushed=pending.pushed)
             signed_in = self._signed_in(trust, session, request[CLIENT_ADDRESS])
             if self._asks(asked, trust, signed_in, returned=returned) or session is None or signed_in is None:
-                return await self._sign_in(pending, asked, trust, session)
+                return await self._sign_in(request, pending, asked, trust, session)
             return await self._proceed(request, pending, asked, trust, session, signed_in.subject)
         except (OAuthError, StoreError, SigningKeyError) as refused:
             error = as_oauth_error(refused)
@@ -181,7 +181,7 @@ class AuthorizationEndpoint:
         refusal = check_access(trust, subject_of(session.identity, address), address)
         if refusal is not None:
             return self._deny(request, asked, trust, refusal)
-        scope = granted_scope(asked.scope, trust.oidc)
+        scope = scope_to_agree_to(asked, trust)
         said = pending.answer_of(subject)
         if said == "deny":
             raise AuthorizationDenied("the person did not agree")
@@ -226,7 +226,12 @@ class AuthorizationEndpoint:
         )
 
     async def _sign_in(
-        self, pending: PendingRequest, asked: AuthorizationRequest, trust: Trust, session: Session | None
+        self,
+        request: web.Request,
+        pending: PendingRequest,
+        asked: AuthorizationRequest,
+        trust: Trust,
+        session: Session | None,
     ) -> web.StreamResponse:
         transaction = Transaction(
             protocol="oidc",
@@ -237,7 +242,8 @@ class AuthorizationEndpoint:
             hint=asked.login_hint,
             languages=asked.ui_locales,
         )
-        return self._signin.redirect_to_signin(await self._transactions.url(transaction))
+        path = await self._transactions.url(transaction, stranger=request[CLIENT_ADDRESS] if session is None else "")
+        return self._signin.redirect_to_signin(path)
 
     def _tell(self, request: web.Request, redirect_uri: str, mode: str, members: Mapping[str, str]) -> web.Response:
         """By a form (OAuth 2.0 Form Post Response Mode), or a redirect."""

@@ -15,6 +15,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from gateway.federation.oidc.context import TRUST, OidcContext
+from gateway.federation.oidc.errors import AuthorizationDenied
 from gateway.federation.oidc.pending_request import PendingRequest, read_pending, write_pending
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import Trust
@@ -72,7 +73,11 @@ class ConsentEndpoint:
         session = await self._signin.session_of(request)
         if session is None or not transaction.accepts(session):
             return self._signin.redirect_to_signin(path)
-        if self._context.claims.subject(trust, session.identity, request[CLIENT_ADDRESS]) != pending.subject:
+        try:
+            subject = self._context.claims.subject(trust, session.identity, request[CLIENT_ADDRESS])
+        except AuthorizationDenied:
+            subject = ""  # the policy has changed meanwhile: the application is told so where the path leads
+        if not subject or subject != pending.subject:
             return self._signin.redirect_to_signin(path)  # somebody else has signed in meanwhile: they are asked themselves
         said: Literal["allow", "deny"] = "allow" if fields.get("answer") == "allow" else "deny"
         if said == "allow":

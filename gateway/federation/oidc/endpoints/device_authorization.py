@@ -48,6 +48,7 @@ class DeviceAuthorizationEndpoint:
             raise InvalidScope("none of the scopes is one of the trust's")
         resources = tuple(dict.fromkeys(parameters.many("resource")))
         check_resources(resources, trust.oidc)
+        self._context.limits.check_kept(trust, request[CLIENT_ADDRESS])
         now, lifetime = self._context.clock(), self._context.lifetimes_of(trust).device_code
         asked = DeviceRequest(
             id=new_request_id(),

@@ -15,11 +15,13 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from foundation.addresses import address_key
 from gateway.federation.claims import subject_of
 from gateway.federation.oidc.checks.authorization import ACR
 from gateway.federation.oidc.code_issuance import plain_identity
 from gateway.federation.oidc.context import TRUST, OidcContext
 from gateway.federation.oidc.device_codes import DeviceAnswer, DeviceCodes, DeviceRequest, folded_code, shown_code
+from gateway.federation.oidc.errors import AuthorizationDenied
 from gateway.federation.oidc.grant_details import GrantDetails
 from gateway.federation.trusts import Trust, check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
@@ -100,18 +102,30 @@ class DevicePages:
     def _wait(self, request: web.Request, session: Session) -> float:
         """Seconds until one more code may be tried; counts this one."""
         account = session.record.account
-        whose = (f"device address {request[CLIENT_ADDRESS]}", f"device account {account.directory} {account.object}")
+        whose = (
+            f"device address {address_key(request[CLIENT_ADDRESS])}",
+            f"device account {account.directory} {account.object}",
+        )
         return max(self._context.limits.draw(one, GUESSES) for one in whose)
 
     def _refuse(self, request: web.Request, trust: Trust, session: Session) -> web.Response | None:
-        """A page, where the person may not use the application."""
+        """A page, where the person may not use the application, or its claims policy has no name for them."""
         request[TRUST] = trust.id
         address = request[CLIENT_ADDRESS]
         refusal = check_access(trust, subject_of(session.identity, address), address)
-        if refusal is None:
+        reason = refusal.reason if refusal is not None else self._no_subject(trust, session, address)
+        if not reason:
             return None
-        log.info("oidc.device_refused", trust=trust.id, reason=refusal.reason)
-        return self._signin.of_applications.show_no_access(request, Application(name=trust.name), refusal.ask)
+        log.info("oidc.device_refused", trust=trust.id, reason=reason)
+        return self._signin.of_applications.show_no_access(request, Application(name=trust.name), trust.access.ask)
+
+    def _no_subject(self, trust: Trust, session: Session, address: str) -> str:
+        """Why there is no name; empty where there is one."""
+        try:
+            self._context.claims.subject(trust, session.identity, address)
+        except AuthorizationDenied as denied:
+            return denied.detail
+        return ""
 
     def _entry(self, request: web.Request, user_code: str, error: Message | None = None) -> web.Response:
         return self._signin.of_applications.show_device_entry(request, action=DEVICE, user_code=user_code, error=error)

@@ -17,6 +17,7 @@ from gateway.federation.oidc.endpoints.token import read_form_parameters
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.pushed_requests import LIFETIME, PushedRequests
 from gateway.federation.oidc.refusal import answered
+from gateway.relay import CLIENT_ADDRESS
 
 PAR: Final = "/oidc/par"
 _OF_THE_CLIENT: Final = frozenset({"client_id", "client_secret", "client_assertion", "client_assertion_type"})
@@ -50,5 +51,6 @@ class PushedRequestEndpoint:
         check_redirect_uri(trust.oidc, parameters.one("redirect_uri"))
         check_no_request_object(parameters)
         check_authorization(read_authorization_request(parameters), trust.oidc)
+        self._context.limits.check_kept(trust, request[CLIENT_ADDRESS])
         name = await self._pushed.put(trust, parameters)
         return json_answer({"request_uri": name, "expires_in": LIFETIME}, status=201)

@@ -6,6 +6,7 @@ refused is told to nobody: there is no page that could be reached without the ri
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -30,6 +31,8 @@ from gateway.relay import Attempt, Authenticator, Verdict
 _LONGEST_NAME: Final = 256
 _LONGEST_PASSWORD: Final = 1024
 """Characters, as on the page."""
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""As on the page: no directory has them in a name, and terminals obey them."""
 
 
 class PasswordGrant:
@@ -73,10 +76,10 @@ def _attempt(asked: TokenRequest) -> Attempt:
     """Raises InvalidRequest."""
     user_name = asked.parameters.required("username").strip()
     password = asked.parameters.required("password")
-    if not user_name or len(user_name) > _LONGEST_NAME:
-        raise InvalidRequest("is blank or too long", parameter="username")
-    if len(password) > _LONGEST_PASSWORD:
-        raise InvalidRequest("is too long", parameter="password")
+    if not user_name or len(user_name) > _LONGEST_NAME or _CONTROLS.search(user_name):
+        raise InvalidRequest("is blank or too long, or has control characters", parameter="username")
+    if len(password) > _LONGEST_PASSWORD or _CONTROLS.search(password):
+        raise InvalidRequest("is too long, or has control characters", parameter="password")
     return Attempt(
         user_name=user_name,
         password=password,

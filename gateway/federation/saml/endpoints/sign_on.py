@@ -149,7 +149,8 @@ class SignOnEndpoint:
             hint=pending.subject if "@" in pending.subject else "",
         )
         if session is None or not transaction.accepts(session):
-            return self._signin.redirect_to_signin(await self._transactions.url(transaction))
+            stranger = request[CLIENT_ADDRESS] if session is None else ""
+            return self._signin.redirect_to_signin(await self._transactions.url(transaction, stranger=stranger))
         return await self._respond(request, party, pending, session)
 
     async def _respond(

@@ -163,13 +163,15 @@ def test_a_signed_assertion_proves_a_client(key_id: str, audience: str) -> None:
         {"jti": ""},
         {"jti": "x" * 257},
         {"jti": 7},
+        {"exp": 10**400},
+        {"nbf": -(10**400)},
         {"exp": None},
         {"exp": NOW - 6},
         {"exp": NOW + 365 * 86400},
         {"iat": NOW + 60},
         {"nbf": NOW + 60},
     ],
-    ids=str,
+    ids=lambda changes: str(changes)[:40],
 )
 def test_an_assertion_that_says_something_else_proves_nothing(changes: dict[str, Any]) -> None:
     """O10: a list of audiences, those of another, a year of life."""

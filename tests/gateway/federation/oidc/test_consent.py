@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.federation.claims import ClaimsPolicy
 from tests.gateway.federation.oidc.stand import ANNA, BEN, AppBrowser, Arrival, OidcStand, changed, oidc_stand
 
 
@@ -53,6 +56,29 @@ async def test_a_trust_may_ask_each_time(stand: OidcStand) -> None:
     page = await stand.signed_in(browser)
     assert "code" in (await _answer(browser, page, "allow")).members
     assert not (await browser.authorize()).location
+
+
+async def test_what_is_asked_for_claim_by_claim_is_agreed_to_as_well(stand: OidcStand) -> None:
+    """The `claims` parameter leads round no question: whoever agreed to openid alone is asked about mail and groups."""
+    browser = stand.browser()
+    arrival = await _answer(browser, await stand.signed_in(browser, scope="openid"), "allow")
+    assert (await stand.redeem(arrival.code))[0] == 200
+    for place, claim, shown in (("userinfo", "email", "Your email address"), ("id_token", "groups", "Your groups")):
+        single = json.dumps({place: {claim: None}})
+        assert (await browser.authorize(scope="openid", claims=single, prompt="none")).members["error"] == "consent_required"
+        page = await browser.authorize(scope="openid", claims=single)
+        assert shown in page.page
+        assert "code" in (await _answer(browser, page, "allow")).members
+        assert "code" in (await browser.authorize(scope="openid", claims=single, prompt="none")).members
+
+
+async def test_a_policy_that_changes_while_the_person_is_asked(stand: OidcStand) -> None:
+    """It has no name for them any more: the application is told so, and nothing is agreed to."""
+    browser = stand.browser()
+    page = await stand.signed_in(browser)
+    await stand.trust(replace(changed(consent="once"), claims=ClaimsPolicy(subject="mail")))
+    assert (await _answer(browser, page, "allow")).members["error"] == "access_denied"
+    assert await stand.relay.store.audit.entries(kind="federation.consent_given") == []
 
 
 async def test_nobody_else_makes_a_person_agree(stand: OidcStand) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.federation.claims import ClaimsPolicy
 from gateway.federation.oidc.device_codes import INTERVAL, folded_code, shown_code
 from gateway.federation.oidc.endpoints.device_pages import GUESSES
 from gateway.federation.oidc.grant_types.device_code import DEVICE_CODE
@@ -59,6 +60,18 @@ async def connect(stand: OidcStand, begun: dict[str, Any], answer: str = "allow"
     question = await press(browser, page, "/device", user_code=begun["user_code"])
     assert "Connect this device?" in question.page, question.page
     return await press(browser, question, "/device/answer", answer=answer)
+
+
+async def test_nobody_is_connected_whom_the_policy_has_no_name_for(stand: OidcStand) -> None:
+    """Told on a page, before anything is asked or taken; also where the policy changes between the two."""
+    unnamed, begun = replace(TV, claims=ClaimsPolicy(subject="mail")), await begin(stand)
+    browser, page = await signed_in(stand)
+    question = await press(browser, page, "/device", user_code=begun["user_code"])
+    await stand.trust(unnamed)
+    for path, shown in (("/device", page), ("/device/answer", question)):
+        refused = await press(browser, shown, path, user_code=begun["user_code"], answer="allow")
+        assert (refused.status, "Connect this device?" in refused.page) == (403, False)
+    assert await stand.relay.store.audit.entries(kind="federation.device_connected") == []
 
 
 @pytest.mark.usefixtures("quick")

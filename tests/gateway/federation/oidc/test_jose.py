@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc.errors import SecurityWarning
 
 from gateway.federation.oidc.jose import JwtRefused, Signer, VerifyingKey, number_of, read_header, read_keys, verify
 from tests.gateway.federation.oidc.signing import ec_key, public_jwk, rsa_key
@@ -162,11 +163,22 @@ def test_any_text_is_refused_in_one_way(text: str) -> None:
         _read(text)
 
 
-@pytest.mark.parametrize("value", ["1800000000", True, [1], {}])
+@pytest.mark.parametrize(
+    "value", ["1800000000", True, [1], {}, 10**400, -(10**400), 1e300], ids=lambda value: str(value)[:12]
+)
 def test_times_are_numbers(value: Any) -> None:
-    """O06: `exp` as text."""
+    """O06: `exp` as text, or as one that no float holds."""
     with pytest.raises(JwtRefused):
         number_of({"exp": value}, "exp")
+
+
+def test_a_key_that_is_of_no_use_is_passed_over() -> None:
+    """Any JSON where its kind should stand; a modulus that would take long to verify with, or little time to break."""
+    good = public_jwk(rsa_key(), "a", "RS256")
+    for bad in ({**good, "kty": ["RSA"]}, {**good, "kty": {}}, {**good, "n": "_" * 2000}):
+        assert [key.id for key in read_keys(json.dumps({"keys": [{**bad, "kid": "b"}, good]}))] == ["a"]
+    with pytest.warns(SecurityWarning):
+        assert read_keys(json.dumps({"keys": [{**good, "n": "_" * 340}]})) == ()
 
 
 def test_keys_of_a_client_are_public_ones_that_sign() -> None:
@@ -186,10 +198,11 @@ def test_keys_of_a_client_are_public_ones_that_sign() -> None:
         '{"keys": [1]}',
         json.dumps({"keys": [{"kty": "RSA"}] * 21}),
         '{"keys": [{"kty": "RSA", "n": 7, "e": "AQAB"}]}',
+        '{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": {"a": 1}}]}',
         '{"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}]}',
         json.dumps({"keys": [{**public_jwk(rsa_key(), "a", "RS256"), "d": "AA"}]}),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_a_set_of_keys_that_is_none_is_refused(document: str) -> None:
     """O19: a private key among them is one that everybody has by now."""

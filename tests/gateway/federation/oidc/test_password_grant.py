@@ -61,10 +61,19 @@ async def test_every_refusal_looks_the_same(stand: OidcStand) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"username": None}, {"password": None}, {"username": " "}, {"username": "x" * 257}, {"password": "x" * 1025}],
+    [
+        {"username": None},
+        {"password": None},
+        {"username": " "},
+        {"username": "x" * 257},
+        {"username": "an\x9b31mna@corp.example.com"},
+        {"username": "an\nna@corp.example.com"},
+        {"password": "x" * 1025},
+        {"password": "ri\tght"},
+    ],
 )
 async def test_what_no_directory_is_asked(stand: OidcStand, fields: dict[str, Any]) -> None:
-    """Missing, blank, too long: as on the page."""
+    """Missing, blank, too long, with control characters: as on the page."""
     assert (await sign_in(stand, **fields))[1]["error"] == "invalid_request"
     assert not await stand.relay.store.audit.entries(kind="signin")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -112,6 +114,31 @@ async def test_a_trust_may_take_nothing_else(stand: OidcStand) -> None:
     arrival = await browser.sign_in(await visit(browser, again["request_uri"]))
     assert arrival.code
     assert (await browser.authorize()).members["error"] == "invalid_request"
+
+
+async def test_what_the_sign_in_page_could_not_carry_is_refused_at_once(stand: OidcStand) -> None:
+    """O08: signs that need no escape in a form, and three times their room in an address."""
+    form = urlencode(authorize_parameters(client_secret=SECRET)) + "".join(f"&more{n}={'(' * 8000}" for n in range(6))
+    sent = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, body, _ = await stand.post("/oidc/par", form.encode(), headers=sent)
+    assert (status, body["error"]) == (400, "invalid_request")
+
+
+async def test_strangers_do_not_fill_the_store(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O08: a client without authentication is anybody; pushed requests, and long ones that wait for a sign-in."""
+    monkeypatch.setattr("gateway.federation.oidc.limits.KEPT_A_MINUTE", 2)
+    monkeypatch.setattr("gateway.federation.transactions.KEPT_A_MINUTE", 2)
+    public = changed(authentication="none", secrets=())
+    await stand.trust(replace(public, id="public"))
+    fields = authorize_parameters(client_id="public")
+    assert [(await stand.post("/oidc/par", fields))[0] for _ in range(3)] == [201, 201, 429]
+    assert (await push(stand))[0] == 201
+    visits = [await stand.browser().authorize(state="x" * 3000) for _ in range(3)]
+    assert ["Sign in" in visit.page for visit in visits] == [True, True, False]
+    assert visits[2].members["error"] == "temporarily_unavailable"
+    browser = stand.browser()
+    assert (await stand.signed_in(browser)).code
+    assert (await browser.authorize(state="x" * 3000)).code
 
 
 async def test_nothing_of_the_clients_proof_is_kept(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProv
 from gateway.federation.settings import LifetimeSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, write_trust
+from gateway.relay.credentials.admission import CallerRates
 from gateway.signin import Applications, Seal, SessionDependents, SignInPages
 from gateway.store import Store, TrustRecord
 from tests.gateway.federation.saml.service_provider import ACS, ENTITY, ORIGIN, OTHER_ACS, own_keys, pem
@@ -48,7 +49,7 @@ class Provider:
         self.trusts = TrustRegistry(store.trusts)
         self.parties = Parties(self.trusts, store.trusts)
         self.keys = SigningKeys(store, KeySettings(), host="signin.example.com", clock=clock)
-        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
+        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, CallerRates(), clock)
         self.context = SamlContext(
             public_url=ORIGIN,
             store=store,
