@@ -30,6 +30,7 @@ AGENT = "agent-1"
 _RELAY = """
 [server.federation]
 ca_file = "tls/ca.pem"
+application_networks = ["127.0.0.0/8", "::1"]
 """
 """The relay tells Notes when somebody signs out: its certificate is one of the demo's."""
 _FAILURES = (AddressUnusable, ApacheFailed, ChromiumUnavailable, DomainUnavailable, StandFailed)

@@ -10,7 +10,7 @@
     provider       all of it, put together
     person_applications   what one person may start, and has let in
     transactions   a sign-in for an application while the person is at the sign-in page
-    remote_documents    what applications publish: fetched, and nothing inside
+    outbound       what the relay asks of applications' servers; destinations: where it may connect to
     account_sweep  asks whether accounts still live behind what nobody uses
     sessions/      sessions as an administrator sees and ends them
     participants   who hangs on a session, and how they are told of its end

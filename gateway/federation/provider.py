@@ -15,18 +15,17 @@ from aiohttp.typedefs import Middleware
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.federation.application_servers import Outgoing
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.inspection import ClaimsPreview, TrustWalk
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens
+from gateway.federation.outbound import outbound
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.rates import Rates
 from gateway.federation.refused_requests import record_refusals
-from gateway.federation.remote_documents import RemoteDocuments
 from gateway.federation.saml import LogoutChains, MetadataRefresh, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
@@ -82,12 +81,11 @@ class Federation:
             metrics=self.metrics,
         )
         self._chains = LogoutChains(self._saml, self.transactions)
-        self.application_servers = Outgoing(settings.ca_file, clock)
-        self._documents = RemoteDocuments(settings.ca_file)
-        self.metadata = MetadataRefresh(store, trusts, self.parties, self._documents, alarm, clock)
+        self.outbound = outbound(settings)
+        self.metadata = MetadataRefresh(store, trusts, self.parties, self.outbound, alarm, clock)
         self._channels: dict[str, LogoutChannel] = {
-            "oidc": BackChannelLogout(self.issuer, self.keys, self.application_servers, clock),
-            "saml": SoapLogout(self._saml, self.application_servers),
+            "oidc": BackChannelLogout(self.issuer, self.keys, self.outbound, clock),
+            "saml": SoapLogout(self._saml, self.outbound),
         }
         self.participants = Participants(
             store.participants, store.grants, trusts, self._channels, clock, browser=self._chains
@@ -142,7 +140,7 @@ class Federation:
             checks=self.grant_checks,
             authenticator=self._authenticator,
             rates=self._rates,
-            documents=self._documents,
+            documents=self.outbound,
             clock=self._clock,
             metrics=self.metrics,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from certs import KeyPolicy
-from settings import Bounds, Unfit
+from settings import Bounds, OrEmpty, Unfit, network, proxy_address
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 MAX_AGE = 3600.0
@@ -112,6 +112,13 @@ class FederationSettings:
     ca_file: Path | None = None
     """CA certificates (PEM) for the HTTPS certificates of applications that the relay sends logout messages to, or whose
     metadata it reads, in addition to the system's certificate store."""
+    application_networks: tuple[Annotated[str, network], ...] = ()
+    """Private networks (such as `10.20.0.0/16`) in which the relay may connect to applications' servers, to sign users out
+    and to read metadata and keys. Everywhere else it connects to public addresses only. Loopback and link-local
+    addresses and the metadata services of clouds have to be named exactly: a larger network does not include them."""
+    proxy: Annotated[str, OrEmpty(proxy_address)] = ""
+    """HTTP proxy (`http://host:port`) for applications' servers with public addresses. Servers in `application_networks` are
+    asked directly. The environment's proxies are not used. Empty or `none`: no proxy."""
     lifetimes: LifetimeSettings = field(default_factory=LifetimeSettings)
     """Lifetimes of codes, tokens and assertions."""
     keys: KeySettings = field(default_factory=KeySettings)

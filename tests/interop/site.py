@@ -13,7 +13,7 @@ from gateway.federation import FederationSettings
 from gateway.federation.trusts import Trust, write_trust
 from gateway.store import TrustRecord
 from tests.support.fakes import FakeDirectories
-from tests.support.relay_and_agent import agent, server_settings
+from tests.support.relay_and_agent import LOOPBACK, agent, server_settings
 
 ANNA, PASSWORD = "anna@corp.example.com", "right"
 
@@ -58,7 +58,7 @@ class FederatedSite:
 async def federated(home: Path, federation: FederationSettings | None = None) -> AsyncIterator[FederatedSite]:
     """It serves, and Anna can sign in."""
     people = FakeDirectories({ANNA: PASSWORD}, about={"mail": ANNA, "display_name": "Anna Berg", "surname": "Berg"})
-    settings = replace(server_settings(home), federation=federation or FederationSettings())
+    settings = replace(server_settings(home), federation=federation or FederationSettings(application_networks=LOOPBACK))
     init(settings, name="relay1", now=time.time())
     async with serving(settings) as running, agent(home, running, people):
         yield FederatedSite(running, home, people)

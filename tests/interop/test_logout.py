@@ -16,6 +16,7 @@ from tests.interop.apache import Apache
 from tests.interop.site import ANNA, PASSWORD, FederatedSite, federated
 from tests.interop.test_apache import application, oidc_application
 from tests.interop.visitor import Forms, Page, Visitor
+from tests.support.relay_and_agent import LOOPBACK
 
 pytestmark = pytest.mark.interop
 
@@ -37,7 +38,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
     """The relay's server trusts the application's: its certificate is known to it by `ca_file`."""
     authorities = tmp_path / "applications.pem"
     async with (
-        federated(tmp_path, FederationSettings(ca_file=authorities)) as site,
+        federated(tmp_path, FederationSettings(ca_file=authorities, application_networks=LOOPBACK)) as site,
         Apache(site.ca_file) as apache,
         Visitor(site.ca_file, apache.ca_file) as visitor,
     ):

@@ -16,8 +16,12 @@ from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 from gateway.agent import Agent, AgentCoreSettings, LookUpSettings, enrol
 from gateway.app import Relay, ServerSettings, init, serving
+from gateway.federation import FederationSettings
 from gateway.relay import Attempt, RelayCoreSettings
 from gateway.relay.administration import AuditView
+
+LOOPBACK = ("127.0.0.0/8", "::1")
+"""Where the servers of the tests' applications are."""
 
 
 def server_settings(home: Path, **core: Any) -> ServerSettings:
@@ -31,6 +35,7 @@ def server_settings(home: Path, **core: Any) -> ServerSettings:
         tls_certificate=home / "tls" / "cert.pem",
         tls_key=home / "tls" / "key.pem",
         metrics_listen="",
+        federation=FederationSettings(application_networks=LOOPBACK),
         core=RelayCoreSettings(**{"canary_interval": 0.0, "drain_timeout": 0.5, **core}),
     )
 

@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 
 import structlog
 
-from gateway.federation.application_servers import OutgoingAnswer, OutgoingFailed
+from foundation.http import FetchFailed
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.oidc.jose import Signer
 from gateway.federation.oidc.ports import SigningKeySource
+from gateway.federation.outbound import OutboundAnswer
 from gateway.federation.trusts import Trust
 from gateway.signin import DepartureOutcome
 from gateway.store import ParticipantRecord
@@ -27,18 +28,18 @@ _TAKEN: Final = (200, 204)
 
 
 class Posting(Protocol):
-    """Of `gateway.federation.application_servers.Outgoing` what telling needs."""
+    """Of `gateway.federation.outbound.Outbound` what telling needs."""
 
-    async def post(self, url: str, body: bytes, *, content_type: str) -> OutgoingAnswer:
-        """Raises OutgoingFailed."""
+    async def post(self, url: str, body: bytes, *, content_type: str) -> OutboundAnswer:
+        """Raises FetchFailed."""
         ...
 
 
 class BackChannelLogout:
     """Implements `gateway.federation.participants.LogoutChannel`. clock: Unix seconds."""
 
-    def __init__(self, issuer: str, keys: SigningKeySource, outgoing: Posting, clock: Callable[[], float]) -> None:
-        self._issuer, self._keys, self._outgoing, self._clock = issuer, keys, outgoing, clock
+    def __init__(self, issuer: str, keys: SigningKeySource, outbound: Posting, clock: Callable[[], float]) -> None:
+        self._issuer, self._keys, self._outbound, self._clock = issuer, keys, outbound, clock
         self._signer = Signer()
 
     async def tell(self, record: ParticipantRecord, trust: Trust) -> DepartureOutcome:
@@ -48,11 +49,11 @@ class BackChannelLogout:
             return "no way"
         try:
             body = urlencode({"logout_token": self._token(record, trust)}).encode()
-            answer = await self._outgoing.post(url, body, content_type="application/x-www-form-urlencoded")
+            answer = await self._outbound.post(url, body, content_type="application/x-www-form-urlencoded")
         except SigningKeyError as error:
             log.error("logout.key_missing", trust=trust.id, error=str(error))  # noqa: TRY400 - it says all
             return "failed"
-        except OutgoingFailed as failed:
+        except FetchFailed as failed:
             log.warning("logout.not_reached", trust=trust.id, error=failed.reason)
             return "failed"
         if answer.status in _TAKEN:

@@ -35,14 +35,12 @@ LARGEST: Final = 64 * 1024
 """Bytes of a key set."""
 MOST: Final = 1024
 """Clients whose key sets are kept."""
-INSIDE: Final = "jwks_inside"
-"""The switch of a trust whose key set is on a machine inside."""
 
 
 class KeySetSource(Protocol):
-    """Of `gateway.federation.remote_documents.RemoteDocuments` what fetching needs."""
+    """Of `gateway.federation.outbound.Outbound` what fetching needs."""
 
-    async def get(self, url: str, *, most: int, inside: bool = False) -> bytes:
+    async def get(self, url: str, *, most: int) -> bytes:
         """Raises FetchFailed."""
         ...
 
@@ -91,9 +89,8 @@ class ClientKeys:
         return bool(key_id) and all(key.id != key_id for key in kept.keys)
 
     async def _fetch(self, trust: Trust, kept: _KeySet) -> None:
-        inside = trust.switches.get(INSIDE, False)
         try:
-            document = await self._documents.get(trust.oidc.jwks_uri, most=LARGEST, inside=inside)
+            document = await self._documents.get(trust.oidc.jwks_uri, most=LARGEST)
             kept.keys = read_keys(document.decode())
             kept.fetched_at = self._clock()
         except (FetchFailed, JwtRefused, UnicodeDecodeError) as error:

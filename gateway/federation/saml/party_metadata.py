@@ -50,15 +50,13 @@ LEASE: Final = 120.0
 AT_ONCE: Final = 4
 MOST: Final = 20
 """Parties that one round looks at."""
-INSIDE: Final = "metadata_inside"
-"""The switch of a trust whose metadata is on a machine inside."""
 _DUTY: Final = "party metadata"
 
 
 class DocumentSource(Protocol):
-    """Of `gateway.federation.remote_documents.RemoteDocuments` what refreshing needs."""
+    """Of `gateway.federation.outbound.Outbound` what refreshing needs."""
 
-    async def get(self, url: str, *, most: int, inside: bool = False) -> bytes:
+    async def get(self, url: str, *, most: int) -> bytes:
         """Raises FetchFailed."""
         ...
 
@@ -230,8 +228,7 @@ class MetadataRefresh:
 
     async def _fetch(self, trust: Trust) -> PartyMetadata:
         """Raises FetchFailed, MetadataRefused."""
-        inside = trust.switches.get(INSIDE, False)
-        data = await self._documents.get(trust.saml.metadata_url, most=LARGEST, inside=inside)
+        data = await self._documents.get(trust.saml.metadata_url, most=LARGEST)
         party, now = self._parties.of(trust.id), self._clock()
         described = await asyncio.to_thread(check_metadata, data, trust, party.entity_id if party else "", now)
         owner = self._parties.find(described.entity_id)

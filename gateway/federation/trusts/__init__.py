@@ -5,7 +5,7 @@ What belongs here: what a trust says, where it comes from, whether a person may 
 
 from gateway.federation.trusts.access import AccessRefusal, check_access
 from gateway.federation.trusts.acts import TrustActs
-from gateway.federation.trusts.addresses import application_url
+from gateway.federation.trusts.addresses import application_url, is_loopback
 from gateway.federation.trusts.errors import UnknownTrust
 from gateway.federation.trusts.folder import TrustFolder
 from gateway.federation.trusts.lifetimes import effective_lifetimes
@@ -44,6 +44,7 @@ __all__ = [
     "application_url",
     "check_access",
     "effective_lifetimes",
+    "is_loopback",
     "make_secret",
     "matching_secret",
     "read_trust",

@@ -14,10 +14,6 @@ class TrustSwitch(NamedTuple):
 
 
 SWITCHES: Mapping[str, TrustSwitch] = {
-    "jwks_inside": TrustSwitch("oidc", "`jwks_uri` may lead to a machine inside (private, link-local or loopback address)"),
-    "metadata_inside": TrustSwitch(
-        "saml", "`metadata_url` may lead to a machine inside (private, link-local or loopback address)"
-    ),
     "escape_plus": TrustSwitch("saml", "`+` in the NameID is written `.2B`, as Microsoft Entra ID wants its ImmutableID"),
     "reused_assertions": TrustSwitch(
         "oidc",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from foundation.http import FetchFailed
 from foundation.saml import (
     LOGOUT_RESPONSE,
     SOAP_ACTION,
@@ -15,8 +16,8 @@ from foundation.saml import (
     verify_enveloped,
     write_envelope,
 )
-from gateway.federation.application_servers import Outgoing, OutgoingFailed
 from gateway.federation.keys import SigningKeyError
+from gateway.federation.outbound import Outbound
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import new_id
 from gateway.federation.saml.errors import PartyRefused
@@ -37,8 +38,8 @@ MAX_ANSWER = 256 * 1024
 class SoapLogout:
     """Implements `LogoutChannel`."""
 
-    def __init__(self, context: SamlContext, outgoing: Outgoing) -> None:
-        self._context, self._outgoing = context, outgoing
+    def __init__(self, context: SamlContext, outbound: Outbound) -> None:
+        self._context, self._outbound = context, outbound
         self._messages = LogoutMessages(context)
 
     async def tell(self, record: ParticipantRecord, trust: Trust) -> DepartureOutcome:
@@ -50,7 +51,7 @@ class SoapLogout:
             return "no way"
         try:
             await self._ask(party, endpoint, subject, record.index)
-        except (OutgoingFailed, SamlError, PartyRefused, SigningKeyError) as error:
+        except (FetchFailed, SamlError, PartyRefused, SigningKeyError) as error:
             log.warning("saml.logout_failed", trust=trust.id, url=endpoint.url, reason=str(error))
             return "failed"
         return "told"
@@ -72,7 +73,7 @@ class SoapLogout:
     async def _post(self, url: str, envelope: bytes) -> bytes:
         """The answer's body; how long that takes is the caller's to limit."""
         headers = {"SOAPAction": f'"{SOAP_ACTION}"'}
-        answer = await self._outgoing.post(
+        answer = await self._outbound.post(
             url, envelope, content_type=f"{SOAP_TYPE}; charset=utf-8", headers=headers, most=MAX_ANSWER + 1
         )
         if answer.status != 200:

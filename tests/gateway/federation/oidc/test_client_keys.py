@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -35,13 +35,13 @@ class Client:
     now: float = NOW
     document: bytes = field(default_factory=lambda: key_set("c1"))
     fails: bool = False
-    asked: list[tuple[str, int, bool]] = field(default_factory=list)
+    asked: list[tuple[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.keys = ClientKeys(self, lambda: self.now)
 
-    async def get(self, url: str, *, most: int, inside: bool = False) -> bytes:
-        self.asked.append((url, most, inside))
+    async def get(self, url: str, *, most: int) -> bytes:
+        self.asked.append((url, most))
         await asyncio.sleep(0)
         if self.fails:
             raise FetchFailed(url, "no answer within 15 s")
@@ -56,7 +56,7 @@ async def test_a_key_set_is_fetched_when_it_is_needed() -> None:
     """Once for all who come at that moment, and again when it is old; within bounds."""
     client = Client()
     assert await asyncio.gather(*(client.ids() for _ in range(9))) == [{"c1"}] * 9
-    assert client.asked == [(URL, LARGEST, False)]
+    assert client.asked == [(URL, LARGEST)]
     await client.ids(after=FRESH - 1)
     assert len(client.asked) == 1
     await client.ids(after=1)
@@ -110,13 +110,11 @@ async def test_what_is_kept_has_a_bound() -> None:
 
 
 async def test_keys_of_the_trust_itself_are_not_fetched() -> None:
-    """Those that cannot be read are nobody's; and a switch is told to whom fetches."""
+    """Those that cannot be read are nobody's."""
     client = Client()
     own = changed(jwks=key_set("own").decode())
     assert await client.ids(trust=own) == {"own"}
     with pytest.raises(InvalidClient):
         await client.ids(trust=changed(jwks="[]"))
     assert client.asked == []
-    await client.ids(trust=replace(APP, switches={"jwks_inside": True}))
-    assert client.asked == [(URL, LARGEST, True)]
     assert await client.keys.of(APP, "no token") != ()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.federation.application_servers import Outgoing
 from gateway.federation.applications import WaitingApplications
+from gateway.federation.destinations import Destinations
 from gateway.federation.keys import KeySettings, SigningKeys
+from gateway.federation.outbound import Outbound
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import LifetimeSettings
@@ -60,7 +61,9 @@ class Provider:
             clock=clock,
         )
         self.chains = LogoutChains(self.context, self.transactions)
-        channels: dict[str, LogoutChannel] = {"saml": SoapLogout(self.context, Outgoing(self.ca_file, clock))}
+        channels: dict[str, LogoutChannel] = {
+            "saml": SoapLogout(self.context, Outbound(Destinations(("127.0.0.0/8", "::1")), ca_file=self.ca_file))
+        }
         self.participants = Participants(
             store.participants, store.grants, self.trusts, channels, clock, browser=self.chains, time_limit=2.0
         )

@@ -48,7 +48,7 @@ class Stand:
     now: float = NOW
     document: bytes = field(default_factory=lambda: entity().encode())
     fails: bool = False
-    asked: list[tuple[str, int, bool]] = field(default_factory=list)
+    asked: list[tuple[str, int]] = field(default_factory=list)
     alarms: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -57,8 +57,8 @@ class Stand:
         alarm = lambda event, fields: self.alarms.append((event, fields["trust"]))  # noqa: E731 - for this call alone
         self.refresh = MetadataRefresh(self.store, self.trusts, self.parties, self, alarm, lambda: self.now)
 
-    async def get(self, url: str, *, most: int, inside: bool = False) -> bytes:
-        self.asked.append((url, most, inside))
+    async def get(self, url: str, *, most: int) -> bytes:
+        self.asked.append((url, most))
         if self.fails:
             raise FetchFailed(url, "no answer within 15 s")
         return self.document
@@ -112,7 +112,7 @@ async def test_good_metadata_is_kept_and_served(stand: Stand) -> None:
     assert found is not None
     assert [each.url for each in found.consumers] == ["https://grafana.example.com/saml/acs"]
     await stand.look(after=USUAL - 1)
-    assert stand.asked == [(URL, LARGEST, False)]
+    assert stand.asked == [(URL, LARGEST)]
     await stand.look(after=1)
     await stand.look(consumer("https://new.example.com/acs"), after=USUAL)
     assert len(stand.asked) == 3
@@ -272,15 +272,14 @@ async def test_how_long_it_may_be_cached_is_what_it_says(stand: Stand) -> None:
 
 
 async def test_one_node_looks(stand: Stand) -> None:
-    """While another one holds the duty, nothing is asked; what is switched on is told to whom fetches."""
+    """While another one holds the duty, nothing is asked."""
     lease = await stand.store.duties.take("party metadata", "other", now=NOW, until=NOW + 60)
     assert lease is not None
     await stand.refresh.run()
     assert stand.asked == []
     await stand.store.duties.give_up(lease)
-    await stand.trust(replace(WIKI, switches={"metadata_inside": True}))
     await stand.look()
-    assert stand.asked == [(URL, LARGEST, True)]
+    assert stand.asked == [(URL, LARGEST)]
 
 
 async def test_an_administrator_looks_now(stand: Stand) -> None:
