@@ -20,6 +20,8 @@ DEVICE = "__Host-isthmus-device"
 FORM = "__Host-isthmus-form"
 LANGUAGE = "__Host-isthmus-language"
 STEP = "__Host-isthmus-step"
+VISIT = "__Host-isthmus-visit"
+"""Names the sign-ins of one person in a row (`Session.sid`); it lets nobody in, and stays when the session has ended."""
 
 
 def read_cookie(request: web.Request, name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from gateway.protocol import AccountId, Identity, NewPasswordRules
 from gateway.relay import CORRELATION_ID, Verdict, header_text
 from gateway.signin.account_checks import PATIENCE, USED_EVERY, AccountChecks, AccountVerdict, HeldAccount, is_due
-from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
+from gateway.signin.cookies import SESSION, VISIT, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.departures import Departure, Farewell, NoDependents, SessionDependents
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
@@ -85,7 +85,7 @@ class Session:
     @property
     def key(self) -> bytes:
         """By which participants and grants hang on it (`ParticipantRecord.session`, `GrantRecord.session`)."""
-        return hashlib.sha256(b"isthmus session\0" + self.sid.encode()).digest()
+        return _key_of(self.sid)
 
     def index(self, trust: str) -> str:
         """What one application calls it: OpenID Connect `sid`, SAML SessionIndex. Two applications cannot compare theirs."""
@@ -179,7 +179,9 @@ class Sessions:
             checked_at=now,
         )
         await self._store.add(record)
-        set_cookie(response, SESSION, secret, max_age=self._settings.session_kept if stays else None)
+        age = self._settings.session_kept if stays else None
+        set_cookie(response, SESSION, secret, max_age=age)
+        set_cookie(response, VISIT, kept.session, max_age=age)
 
     def _may_stay(self, wanted: bool) -> bool:
         return wanted and self._settings.session_kept > 0
@@ -288,6 +290,11 @@ class Sessions:
         delete_cookie(response, SESSION)
         return await self._dependents.end_here(session) if session is not None else Farewell()
 
+    @staticmethod
+    def had(request: web.Request, keys: Collection[bytes]) -> bool:
+        """Whether this browser has, or had last, the session with one of these `Session.key`s."""
+        return _key_of(read_cookie(request, VISIT)) in keys
+
     async def forget(self, account: AccountId, key: bytes) -> None:
         """End the session with this `Session.key`. What hangs on it is for the caller to end."""
         for session in await self.of_account(account):
@@ -328,6 +335,10 @@ class Sessions:
             if not found:
                 break
         return await self._dependents.end([session for session in ended if keep is None or session.sid != keep.sid])
+
+
+def _key_of(sid: str) -> bytes:
+    return hashlib.sha256(b"isthmus session\0" + sid.encode("utf-8", "surrogatepass")).digest()
 
 
 def name_of(record: SessionRecord) -> str:

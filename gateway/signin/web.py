@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import structlog
@@ -119,6 +119,10 @@ class SignInPages:
         Raises StoreError.
         """
         await self._sessions.forget(account, key)
+
+    def had_session(self, request: web.Request, keys: Collection[bytes]) -> bool:
+        """Whether a session with one of these `Session.key`s is, or was last, this browser's."""
+        return self._sessions.had(request, keys)
 
     def redirect_to_signin(self, return_to: str) -> web.Response:
         """Have the person sign in and come back to a path of ours."""

@@ -41,7 +41,7 @@ from gateway.federation.saml.bindings import (
 )
 from gateway.federation.saml.context import SINGLE_LOGOUT, SamlContext
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
-from gateway.federation.saml.logout.chains import LOGOUT, AskedBy, LogoutChain, LogoutChains
+from gateway.federation.saml.logout.chains import LOGOUT, AskedBy, LogoutChain, LogoutChains, sessions_of
 from gateway.federation.saml.logout.checks import (
     check_name,
     check_proof,
@@ -51,7 +51,7 @@ from gateway.federation.saml.logout.checks import (
 )
 from gateway.federation.saml.logout.messages import CarriedMessage, LogoutMessages, browser_endpoint
 from gateway.federation.saml.logout.subjects import read_details
-from gateway.federation.saml.names import REQUEST_DENIED
+from gateway.federation.saml.names import PARTIAL_LOGOUT, REQUEST_DENIED, SUCCESS
 from gateway.federation.saml.parties import Party
 from gateway.relay import CORRELATION_ID
 from gateway.signin import DepartureOutcome, Message, SignInPages
@@ -98,13 +98,18 @@ class LogoutService:
         direct, by_browser = self._participants.by_way(ended)
         chain = self._chains.chain(by_browser, await self._participants.tell(direct))
         asked_by = AskedBy(trust=party.trust.id, id=asked.id, relay_state=incoming.relay_state)
-        return await self._continue(request, replace(chain, asked_by=asked_by))
+        chain = replace(chain, asked_by=asked_by, sessions=sessions_of(ended))
+        if request.method == "POST" and chain.missed:  # browsers keep our cookies from other sites' forms
+            return _see_other(await self._chains.path(chain))
+        return await self._continue(request, chain)
 
     async def proceed(self, request: web.Request) -> web.StreamResponse:
         """The browser is on its way from party to party."""
         chain = await self._chains.open(request.match_info["sealed"])
         if chain is None:
             return self._signin.show_problem(request, Message.STALE, status=400)
+        if not self._signin.had_session(request, chain.sessions):
+            return self._part(request, chain)
         if not chain.ahead:
             return await self._continue(request, chain)
         stop = chain.ahead[0]
@@ -220,11 +225,20 @@ class LogoutService:
             if chain.return_to and not chain.missed:
                 return _see_other(chain.return_to)
             return pages.show_signed_out(request, chain.departures, return_to=chain.return_to, application=chain.application)
-        if chain.missed and not chain.shown:
+        if chain.missed and not chain.shown and self._signin.had_session(request, chain.sessions):
             path = await self._chains.path(replace(chain, shown=True))
             return pages.show_signed_out(request, chain.departures, return_to=path, application=asker.trust.name)
         asked = chain.asked_by
         return self._answer(request, asker, asked.id, logout_status(chain.departures), asked.relay_state)
+
+    def _part(self, request: web.Request, chain: LogoutChain) -> web.Response:
+        """Somebody is on the way whose session it was not: whoever wanted the logout hears that others were not told."""
+        asked = chain.asked_by
+        party = self._context.parties.of(asked.trust) if asked is not None else None
+        log.info("saml.logout_left", trust=asked.trust if asked is not None else "", applications=len(chain.ahead))
+        if asked is None or party is None:
+            return self._signin.show_problem(request, Message.STALE, status=400)
+        return self._answer(request, party, asked.id, (SUCCESS, PARTIAL_LOGOUT), asked.relay_state)
 
     def _refuse(
         self, request: web.Request, party: Party, asked: LogoutRequest, relay_state: str, refused: StatusRefused

@@ -11,6 +11,9 @@
            ▼                                    ▼
     GET /saml/logout/SEALED     the next one; with nobody left: the end
 
+The address alone is not enough: parties are sent along it, and an application that went on by itself would be told under
+which names others know the person. So only the browser of the session is led on (`VISIT`); for anybody else the way ends.
+
 The page stays where it is until the party answers the browser: one that never does, or that shows a page of its own, is
 left behind by the link, or by Back and the link.
 """
@@ -71,6 +74,8 @@ class LogoutChain(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Checked address of another application that wanted the logout."""
     application: str = ""
     """Its name."""
+    sessions: tuple[bytes, ...] = ()
+    """`Session.key` of those that have ended: their browser alone is shown who else is told, and under which names."""
     shown: bool = False
     """The person has seen what came of it."""
 
@@ -113,12 +118,13 @@ class LogoutChains:
     @staticmethod
     def chain(participants: Iterable[Participant], departures: Sequence[Departure]) -> LogoutChain:
         """Through these parties, after what came of others."""
+        known = list(participants)
         ahead = tuple(
             Stop(trust=one.trust.id, name=one.trust.name, index=one.record.index, subject=subject)
-            for one in participants
+            for one in known
             if (subject := read_details(one.record.details)) is not None
         )
-        return LogoutChain(ahead=ahead, id=new_id(), departures=tuple(departures))
+        return LogoutChain(ahead=ahead, id=new_id(), departures=tuple(departures), sessions=sessions_of(known))
 
     async def path(self, chain: LogoutChain) -> str:
         """Where the browser continues. Raises StoreError where the chain is too long for an address."""
@@ -141,6 +147,11 @@ class LogoutChains:
         """What the answer to a LogoutRequest is about, once. Raises StoreError."""
         kept = await self._context.store.once.take(_KIND, message_id, self._context.clock())
         return _read(kept) if kept is not None else None
+
+
+def sessions_of(participants: Iterable[Participant]) -> tuple[bytes, ...]:
+    """What these took part in."""
+    return tuple(sorted({participant.record.session for participant in participants}))
 
 
 def _read(encoded: bytes) -> LogoutChain | None:

@@ -187,6 +187,50 @@ async def test_a_request_needs_no_cookie(site: Site, provider: Provider) -> None
     assert not await signed_in(site)
 
 
+@pytest.mark.parametrize(
+    "shop", [{}, {"logout_binding": "soap", "logout_url": "https://127.0.0.1:1/"}], ids=["redirect", "soap"]
+)
+async def test_a_party_that_goes_on_by_itself_learns_nothing_of_others(
+    site: Site, provider: Provider, shop: dict[str, str]
+) -> None:
+    """S28: neither the name under which the other application knows the person, nor that there is one. The session ends."""
+    wiki, other = await both(site, provider, **shop)
+    kept = dict(site.cookies)
+    site.cookies.clear()
+    _, page, headers = await followed(site, sent(logout(site.now, wiki), own_keys(), "back"))
+    told, relay_state = response_in(provider, headers["Location"])
+    assert (told.status, relay_state) == ((SUCCESS, PARTIAL), "back")
+    assert other.name not in page
+    assert "Shop" not in unescape(page)
+    site.cookies.update(kept)
+    assert not await signed_in(site)
+
+
+async def test_a_party_that_answers_by_itself_is_not_led_on(site: Site, provider: Provider) -> None:
+    """S28: what its own server gets in place of the browser ends there."""
+    await both(site, provider)
+    _, _, headers = await site.post("/signout")
+    _, page, _ = await followed(site, headers["Location"])
+    site.cookies.clear()
+    status, page, _ = await followed(site, sent(response(site.now, request_in(provider, further(page)).id), party("shop")))
+    assert (status, "Wiki" in page, "SAMLRequest" in page) == (400, False, False)
+
+
+async def test_a_form_of_another_site_brings_no_cookie_and_the_redirect_after_it_does(
+    site: Site, provider: Provider
+) -> None:
+    """SameSite=Lax: the browser is known by the second request (RFC 6265bis section 5.2)."""
+    wiki, _ = await both(site, provider, logout_binding="soap", logout_url="https://127.0.0.1:1/")
+    kept = dict(site.cookies)
+    site.cookies.clear()
+    signed = sign_element(logout(site.now, wiki), "_logout1", own_keys().key, None)
+    _, _, headers = await site.request("POST", "/saml/slo", data={"SAMLRequest": posted(signed)})
+    site.cookies.update(kept)
+    _, page, _ = await followed(site, headers["Location"])
+    assert "Shop & Söhne" in unescape(page)
+    assert "not reached" in page
+
+
 async def test_long_ids_that_begin_alike_are_two_requests(site: Site, provider: Provider) -> None:
     """Each ends its session; the second time neither is answered."""
     await provider.change(logout_url=WIKI_SLO)
