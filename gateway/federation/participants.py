@@ -10,23 +10,30 @@ their own. Where the person's browser is at hand, those that only it can reach a
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
 
 from gateway.federation.applications import TrustsById
 from gateway.federation.trusts import Trust
-from gateway.signin import Departure, DepartureOutcome, Farewell, Session
-from gateway.store import GrantStore, ParticipantRecord, ParticipantStore
+from gateway.signin import Departure, DepartureOutcome, Farewell, Session, session_key
+from gateway.store import GrantStore, ParticipantRecord, ParticipantStore, SessionStore
 
 log = structlog.get_logger()
 
 TIME_LIMIT: Final = 5.0
 """Seconds until an application must have been told: a person waits for the page."""
-AT_ONCE: Final = 64
-"""Applications that one session's end tells at a time."""
+AT_ONCE: Final = 256
+"""Messages that are on their way at a time. Waiting for a place takes nothing of an application's time …"""
+PATIENCE: Final = 3
+"""… and one that was silent so often is not told again in the same go: it would hold the places of others."""
+
+
+class SessionOver(Exception):
+    """The session ended while an application was being signed in to with it."""
 
 
 class LogoutChannel(Protocol):
@@ -35,6 +42,15 @@ class LogoutChannel(Protocol):
     async def tell(self, record: ParticipantRecord, trust: Trust) -> DepartureOutcome:
         """Tell it. Never raises for what the application does or does not; may be cancelled when its time is over."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Go:
+    """What those share who are told at one time."""
+
+    places: asyncio.Semaphore
+    silent: Counter[str] = field(default_factory=Counter)
+    """How often an application has not answered in time, by its trust."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,7 @@ class Participants:
     def __init__(
         self,
         store: ParticipantStore,
+        sessions: SessionStore,
         grants: GrantStore,
         trusts: TrustsById,
         channels: Mapping[str, LogoutChannel],
@@ -76,14 +93,16 @@ class Participants:
         browser: BrowserChannel | None = None,
         time_limit: float = TIME_LIMIT,
     ) -> None:
-        self._store, self._grants, self._trusts, self._channels = store, grants, trusts, channels
+        self._store, self._sessions, self._grants, self._trusts, self._channels = store, sessions, grants, trusts, channels
         self._clock, self._browser, self._time_limit = clock, browser, time_limit
 
     async def joined(self, session: Session, trust: Trust, details: bytes, *, subject: str = "", until: float = 0.0) -> str:
         """An application was signed in to; what it calls the session. Again replaces what was known of it.
 
         details: what its channel needs. subject: what it calls the person. until: Unix seconds up to which it has to be told
-        of the end; 0: for as long as the session may last. Raises StoreError.
+        of the end; 0: for as long as the session may last. Raises StoreError; SessionOver where the session has ended
+        meanwhile: whoever ends it takes its applications afterwards, so one that came before that is told, and one that came
+        later is refused here.
         """
         index = session.index(trust.id)
         record = ParticipantRecord(
@@ -96,7 +115,18 @@ class Participants:
             expires_at=until or session.ends_at,
         )
         await self._store.add(record)
+        if not await self._lives(session):
+            await self._store.remove(trust.id, index)
+            raise SessionOver
         return index
+
+    async def _lives(self, session: Session) -> bool:
+        """Whether it is there, perhaps under another id: the person has signed in again meanwhile."""
+        now = self._clock()
+        if await self._sessions.get(session.record.digest, now) is not None:
+            return True
+        own = await self._sessions.of_user(session.record.account, now)
+        return any(session_key(record) == session.key for record in own)
 
     async def take(self, key: bytes) -> list[Participant]:
         """End all grants of a session, and get its applications: whoever takes them has to tell them. Raises StoreError."""
@@ -139,25 +169,30 @@ class Participants:
 
     async def tell(self, participants: Sequence[Participant], *, but: str = "") -> list[Departure]:
         """Tell them, in parallel, each within its time. but: id of the trust that asked for it, and knows already."""
-        slots = asyncio.Semaphore(AT_ONCE)
+        go = _Go(asyncio.Semaphore(AT_ONCE))
         asked = [participant for participant in participants if participant.trust.id != but]
-        outcomes = await asyncio.gather(*(self._tell(participant, slots) for participant in asked))
+        outcomes = await asyncio.gather(*(self._tell(participant, go) for participant in asked))
         return [
             Departure(application=participant.trust.name, outcome=outcome)
             for participant, outcome in zip(asked, outcomes, strict=True)
         ]
 
-    async def _tell(self, participant: Participant, slots: asyncio.Semaphore) -> DepartureOutcome:
-        channel = self._channels.get(participant.trust.protocol)
+    async def _tell(self, participant: Participant, go: _Go) -> DepartureOutcome:
+        channel, trust = self._channels.get(participant.trust.protocol), participant.trust
         outcome: DepartureOutcome = "no way"
         if channel is not None:
-            try:
-                async with asyncio.timeout(self._time_limit), slots:
-                    outcome = await channel.tell(participant.record, participant.trust)
-            except TimeoutError:
-                outcome = "failed"
-        log.info("logout.told", trust=participant.trust.id, outcome=outcome)
+            async with go.places:
+                outcome = await self._tell_by(channel, participant, go) if go.silent[trust.id] < PATIENCE else "failed"
+        log.info("logout.told", trust=trust.id, outcome=outcome)
         return outcome
+
+    async def _tell_by(self, channel: LogoutChannel, participant: Participant, go: _Go) -> DepartureOutcome:
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return await channel.tell(participant.record, participant.trust)
+        except TimeoutError:
+            go.silent[participant.trust.id] += 1
+            return "failed"
 
     def _known(self, records: Sequence[ParticipantRecord]) -> list[Participant]:
         """Without those whose trust is gone, or signs nobody in: nobody knows how to tell them."""

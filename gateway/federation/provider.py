@@ -88,7 +88,7 @@ class Federation:
             "saml": SoapLogout(self._saml, self.outbound),
         }
         self.participants = Participants(
-            store.participants, store.grants, trusts, self._channels, clock, browser=self._chains
+            store.participants, store.sessions, store.grants, trusts, self._channels, clock, browser=self._chains
         )
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:

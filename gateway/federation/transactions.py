@@ -33,7 +33,7 @@ from msgspec.structs import replace
 
 from foundation.addresses import address_key
 from gateway.federation.rates import KEPT_A_MINUTE, Rates
-from gateway.signin import Message, Seal, Session, SignInPages
+from gateway.signin import SKEW, Message, Seal, Session, SignInPages
 from gateway.store import OnceStore, StoreFull
 
 log = structlog.get_logger()
@@ -120,9 +120,12 @@ class Transactions:
             return None
         opened = self._seal.open(path.removeprefix(CONTINUE), bound=_BOUND)
         try:
-            return _decode(opened) if opened is not None else None
+            transaction = _decode(opened) if opened is not None else None
         except msgspec.DecodeError:  # another node's, of another version
             return None
+        if transaction is not None and transaction.fresh_since > self._clock() + SKEW:
+            return None  # by a clock that was wrong: no sign-in of today would be fresh enough
+        return transaction
 
     async def open(self, path: str) -> Transaction | None:
         """What an address is for, whole; as often as it is asked for. Raises StoreError."""

@@ -16,7 +16,7 @@ from gateway.signin.errors import BadBranding
 from gateway.signin.messages import Message, message_of, rejection
 from gateway.signin.pages import Pages, check_pages
 from gateway.signin.seal import Seal
-from gateway.signin.sessions import Session, Sessions
+from gateway.signin.sessions import SKEW, Session, Sessions, session_key
 from gateway.signin.settings import LANGUAGES, SignInSettings
 from gateway.signin.steps import Steps
 from gateway.signin.web import SignInPages
@@ -25,6 +25,7 @@ __all__ = [
     "AUTHENTICATE_PATH",
     "LANGUAGES",
     "PATIENCE",
+    "SKEW",
     "AccountChecks",
     "AccountVerdict",
     "Api",
@@ -58,6 +59,7 @@ __all__ = [
     "message_of",
     "parse_colour",
     "rejection",
+    "session_key",
     "shipped_texts",
     "unnamed_warning",
 ]

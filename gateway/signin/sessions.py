@@ -68,7 +68,8 @@ class Session:
     sid: str = field(default="", repr=False)
     """Random; the same for as long as this person stays signed in with this browser. Applications are told `index`."""
     auth_time: float = 0.0
-    """Unix seconds at which the person last proved who they are."""
+    """Unix seconds at which the person last proved who they are; 0 where that is ahead, by a clock that was wrong: how long
+    ago it was is not known then, and it is too long ago for whoever wants to know."""
     amr: tuple[str, ...] = ("pwd",)
     """By what (RFC 8176)."""
     agent: str = ""
@@ -212,7 +213,7 @@ class Sessions:
             rules=kept.rules,
             may_change_at=kept.may_change_at,
             sid=kept.session or name_of(record),
-            auth_time=kept.auth_time or record.created_at,
+            auth_time=self._past(kept.auth_time or record.created_at),
             amr=kept.amr,
             agent=kept.agent,
             password_set=kept.password_set,
@@ -220,6 +221,9 @@ class Sessions:
             ends_at=record.created_at + self._lifetime(kept=kept.kept),
             kept=kept.kept,
         )
+
+    def _past(self, moment: float) -> float:
+        return moment if moment <= self._clock() + SKEW else 0.0
 
     def readable(self, records: Iterable[SessionRecord]) -> list[Session]:
         """As sessions, without those that this release cannot read: nothing is known that hangs on them."""
@@ -335,6 +339,14 @@ class Sessions:
             if not found:
                 break
         return await self._dependents.end([session for session in ended if keep is None or session.sid != keep.sid])
+
+
+def session_key(record: SessionRecord) -> bytes | None:
+    """See `Session.key`; None for what this release cannot read."""
+    try:
+        return _key_of(_decode(record.identity).session or name_of(record))
+    except msgspec.DecodeError:  # of shape, too
+        return None
 
 
 def _key_of(sid: str) -> bytes:

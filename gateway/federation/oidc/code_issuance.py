@@ -6,7 +6,9 @@ from gateway.federation.oidc.authorization_request import AuthorizationRequest
 from gateway.federation.oidc.checks.authorization import ACR, granted_scope
 from gateway.federation.oidc.codes import CodeDetails
 from gateway.federation.oidc.context import OidcContext
+from gateway.federation.oidc.errors import LoginRequired
 from gateway.federation.oidc.grant_details import GrantDetails
+from gateway.federation.participants import SessionOver
 from gateway.federation.trusts import Trust
 from gateway.protocol import Identity
 from gateway.signin import Session
@@ -24,9 +26,13 @@ async def issue_code(
 ) -> str:
     """A code, and that the application takes part in the session. request: its correlation id.
 
-    Raises StoreFull, StoreUnavailable.
+    Raises LoginRequired where the session has ended meanwhile, StoreFull, StoreUnavailable.
     """
-    now, index = context.clock(), await context.participants.joined(session, trust, subject.encode())
+    now = context.clock()
+    try:
+        index = await context.participants.joined(session, trust, subject.encode())
+    except SessionOver as over:
+        raise LoginRequired("the session has ended meanwhile") from over
     grant = GrantDetails(
         scope=granted_scope(asked.scope, trust.oidc),
         resources=asked.resource,

@@ -72,7 +72,7 @@ class Wiki:
     def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents:
         channels: dict[str, LogoutChannel] = {"oidc": self}
         self.participants = Participants(
-            store.participants, store.grants, self, channels, clock, browser=self, time_limit=0.05
+            store.participants, store.sessions, store.grants, self, channels, clock, browser=self, time_limit=0.05
         )
         return self.participants
 

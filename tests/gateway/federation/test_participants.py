@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -9,13 +10,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.federation.participants import Participant
+from gateway.federation.participants import AT_ONCE, Participant, SessionOver
 from gateway.federation.trusts import Trust
 from gateway.protocol import AccountId, Outcome
 from gateway.relay import Verdict
-from gateway.signin import Departure, Farewell
-from gateway.store import GrantRecord
-from tests.gateway.federation.applications import OLD, SHOP, Wiki, session_of
+from gateway.signin import Departure, DepartureOutcome, Farewell
+from gateway.store import GrantRecord, ParticipantRecord
+from tests.gateway.federation.applications import OLD, SHOP, WIKI, Wiki, session_of
 from tests.gateway.signin.site import ANNA, NEW, RIGHT, SESSION, STEP, Site, serve
 
 BEN = "ben@corp.example.com"
@@ -198,6 +199,49 @@ async def test_a_session_that_is_ended_from_elsewhere_takes_everything_along(sit
     if way != "expired password":
         own = (await session_of(site)).key
         assert [record.trust for record in await site.store.participants.of_session(own)] == ["wiki"]
+
+
+async def test_silent_applications_take_nothing_of_the_time_of_others(
+    wiki: Wiki, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O17: however many there are, and in however many sessions; none of them is tried for ever."""
+    tried: list[str] = []
+
+    async def tell(_record: ParticipantRecord, trust: Trust) -> DepartureOutcome:
+        tried.append(trust.id)
+        if trust.id.startswith("silent"):
+            await asyncio.Event().wait()
+        return "told"
+
+    monkeypatch.setattr(wiki, "tell", tell)
+    record = ParticipantRecord(session=b"s", trust="", index="", details=b"", since=0.0, expires_at=0.0)
+    silent = [Trust(id=f"silent{number}", name="S", protocol="oidc") for number in range(AT_ONCE + 20)]
+    told = await wiki.participants.tell([Participant(record, trust) for trust in (*silent, SHOP)])
+    assert (told[-1].outcome, {one.outcome for one in told[:-1]}) == ("told", {"failed"})
+    tried.clear()
+    told = await wiki.participants.tell([Participant(record, trust) for trust in (*silent[:1] * 3 * AT_ONCE, SHOP)])
+    assert told[-1].outcome == "told"
+    assert tried.count("silent0") == AT_ONCE
+
+
+async def test_no_application_joins_a_session_that_has_ended(site: Site, wiki: Wiki) -> None:
+    """Its request was on the way when the session was ended, by whoever: nobody would ever tell it."""
+    index = await join(site, wiki)
+    session = await session_of(site)
+    await site.store.sessions.delete(session.record.digest)
+    await wiki.participants.end([session])
+    with pytest.raises(SessionOver):
+        await wiki.participants.joined(session, WIKI, b"")
+    assert await site.store.participants.find("wiki", index) is None
+
+
+async def test_a_session_that_goes_on_under_a_new_id_is_joined(site: Site, wiki: Wiki) -> None:
+    """The person has signed in again in another tab, while this one's request was on the way."""
+    await join(site, wiki)
+    before = await session_of(site)
+    await site.sign_in()
+    assert (await session_of(site)).name != before.name
+    assert await wiki.participants.joined(before, SHOP, b"") == before.index("shop")
 
 
 async def test_the_account_page_says_where_each_session_was_used(site: Site, wiki: Wiki) -> None:

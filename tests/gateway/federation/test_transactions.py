@@ -56,6 +56,16 @@ async def test_several_tabs_end_each_where_it_began(site: Site, wiki: Wiki) -> N
     assert wiki.answers == [f"{ANNA} page=2", f"{ANNA} page=1"]
 
 
+async def test_a_page_of_a_clock_that_was_ahead_is_over(site: Site, wiki: Wiki) -> None:
+    """No sign-in of today would be fresh enough for it: the person begins again at the application, not for ever here."""
+    wiki.fresh_for = 0.0
+    site.now += 86400
+    return_to = (await site.open("/wiki")).field("return_to")
+    site.now -= 86400
+    shown = await site.sign_in(return_to=return_to)
+    assert (shown.status, wiki.answers) == (400, [])
+
+
 async def test_what_one_tab_came_to_no_other_shows(site: Site, wiki: Wiki) -> None:
     """Each has its own name, its own mistakes, and goes to its own application, after a reload too."""
     tabs = {name: (await site.open(f"/wiki?page={name}")).field("return_to") for name in (ANNA, BEN)}
@@ -241,7 +251,8 @@ async def test_the_clock_of_another_node_asks_nobody_twice(site: Site, wiki: Wik
     path = (await site.open("/wiki?page=2")).field("return_to")
     assert (await site.open(path)).path.startswith("/signin")
     site.now -= 5
-    assert (await site.sign_in(return_to=path)).path.startswith("/signin")
+    assert (await site.sign_in(return_to=path)).status == 400
+    assert wiki.answers == [f"{ANNA} page=1"]
 
 
 async def test_somebody_else_at_the_same_browser_gets_nothing_of_the_first(site: Site, wiki: Wiki) -> None:

@@ -50,6 +50,18 @@ async def test_it_says_when_by_what_and_by_whom_somebody_was_checked(site: Site)
     assert (session.password_set, session.ends_at) == (12.5, site.now + 12 * 3600)
 
 
+async def test_a_sign_in_that_lies_ahead_is_no_recent_one(site: Site) -> None:
+    """A clock that was a day ahead, and is right again: who wants a fresh sign-in gets one."""
+    site.now += 86400
+    await site.sign_in()
+    site.now -= 86400
+    session = await session_of(site)
+    assert session.auth_time == 0
+    assert not session.is_since(site.now - 3600)
+    site.now += 86400 - SKEW
+    assert (await session_of(site)).auth_time == site.now + SKEW
+
+
 async def test_its_name_for_applications_stays_while_one_person_signs_in_again(site: Site) -> None:
     """The id does not; somebody else's sign-in, or one in another browser, has a name of its own."""
     site.authenticator.people[BEN] = RIGHT
@@ -81,14 +93,14 @@ async def test_no_two_applications_have_one_name_for_it(site: Site) -> None:
 def test_what_an_older_version_kept_is_a_session_too(kept_before: SessionRecord) -> None:
     """Its name comes of what the store finds it by."""
     settings = SignInSettings()
-    session = Sessions(settings, None, lambda: 0.0).read(kept_before)  # type: ignore[arg-type] # nothing is asked
+    session = Sessions(settings, None, lambda: 200.0).read(kept_before)  # type: ignore[arg-type] # nothing is asked
     assert (session.auth_time, session.checked_at, session.sid) == (100.0, 100.0, session.name)
     assert session.identity.user_name == ANNA
 
 
 def test_how_old_a_sign_in_is_goes_by_its_own_time(kept_before: SessionRecord) -> None:
     """But for a session that began after the question, by a clock that may be behind."""
-    session = Sessions(SignInSettings(), None, lambda: 0.0).read(kept_before)  # type: ignore[arg-type] # nothing is asked
+    session = Sessions(SignInSettings(), None, lambda: 200.0).read(kept_before)  # type: ignore[arg-type] # nothing is asked
     assert session.is_since(100.0, other_than=session.name)
     assert not session.is_since(100.1, other_than=session.name)
     assert session.is_since(100.0 + SKEW)

@@ -21,7 +21,7 @@ from certs import CertsError
 from foundation.saml import SamlError, posted
 from gateway.federation.claims import subject_of
 from gateway.federation.keys import SigningKeyError
-from gateway.federation.participants import Participants
+from gateway.federation.participants import Participants, SessionOver
 from gateway.federation.refused_requests import PERSON, note_refusal
 from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import check_request, choose_consumer
@@ -171,6 +171,8 @@ class SignOnEndpoint:
             await self._take(party, pending.id)
             told = await self._responses.for_person(party, pending, session, asked)
             await self._join(party, told, session)
+        except SessionOver:
+            return self._page(request, PartyRefused("the session has ended meanwhile"), party)
         except PartyRefused as unproven:
             return self._page(request, unproven, party)
         except StatusRefused as refused:

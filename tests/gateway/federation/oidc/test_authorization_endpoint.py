@@ -13,7 +13,9 @@ import pytest
 from joserfc import jws
 
 from gateway.federation.trusts import Lifetimes, TrustAccess
+from gateway.store import ParticipantRecord
 from tests.gateway.federation.oidc.stand import (
+    ANNA,
     APP,
     BEN,
     CALLBACK,
@@ -230,3 +232,33 @@ async def test_neither_host_nor_forwarded_host_changes_the_issuer(stand: OidcSta
         assert status == 200
         assert document["issuer"] == stand.issuer
         assert "evil" not in str(document)
+
+
+async def test_a_clock_that_was_ahead_makes_no_sign_in_fresh(tmp_path: Path) -> None:
+    """Whoever signed in meanwhile is asked again where the application wants it, and by prompt=none is not let in."""
+    ahead = [0.0]
+    async with oidc_stand(tmp_path, APP, clock=lambda: time.time() + ahead[0]) as stand:
+        browser, ahead[0] = stand.browser(), 86400.0
+        assert (await stand.signed_in(browser)).code
+        ahead[0] = 0.0
+        for wanted in ({"prompt": "login"}, {"max_age": "3600"}):
+            assert not (await browser.authorize(**wanted)).location
+        assert (await browser.authorize(prompt="none", max_age="3600")).members["error"] == "login_required"
+        arrival = await browser.sign_in(await browser.authorize(prompt="login"))
+        assert (await stand.redeem(arrival.code))[0] == 200
+
+
+async def test_a_session_that_ends_while_a_code_is_made_for_it(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An administrator ends it between the look at it and the code: there is none."""
+    browser, store = stand.browser(), stand.relay.store
+    await stand.signed_in(browser)
+    add = store.participants.add
+
+    async def end_first(record: ParticipantRecord) -> None:
+        for account in await store.audit.accounts_named(ANNA):
+            await store.sessions.take_of_user(account)
+        await store.participants.take(record.session)
+        await add(record)
+
+    monkeypatch.setattr(store.participants, "add", end_first)
+    assert (await browser.authorize()).members["error"] == "login_required"

@@ -65,7 +65,14 @@ class Provider:
             "saml": SoapLogout(self.context, Outbound(Destinations(("127.0.0.0/8", "::1")), ca_file=self.ca_file))
         }
         self.participants = Participants(
-            store.participants, store.grants, self.trusts, channels, clock, browser=self.chains, time_limit=2.0
+            store.participants,
+            store.sessions,
+            store.grants,
+            self.trusts,
+            channels,
+            clock,
+            browser=self.chains,
+            time_limit=2.0,
         )
         return self.participants
 
