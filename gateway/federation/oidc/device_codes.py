@@ -29,7 +29,7 @@ _WINDOW: Final = 3.0
 _ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
 """No vowels, so that no words come of it, and nothing that looks like something else (RFC 8628 section 6.1)."""
 _LENGTH: Final = 8
-_REMEMBERED: Final = 600.0
+REMEMBERED: Final = 600.0
 """Seconds after its end within which a device code is still known for one that is over."""
 _BOUND: Final = "device code"
 _CODE, _ANSWER, _POLL = "device user code", "device answer", "device poll"
@@ -83,7 +83,7 @@ class DeviceCodes:
             key = _digest(user_code)
             if await self._once.put(_CODE, key, value, until=request.until, now=request.begun_at):
                 break
-        device_code = self._seal.close(value, bound=_BOUND, until=request.until + _REMEMBERED)
+        device_code = self._seal.close(value, bound=_BOUND, until=request.until + REMEMBERED)
         return device_code, shown_code(user_code)
 
     def read(self, device_code: str) -> DeviceRequest | None:
@@ -104,7 +104,7 @@ class DeviceCodes:
 
     async def answer(self, request: DeviceRequest, answer: DeviceAnswer, now: float) -> None:
         """For the next poll. Raises StoreFull, StoreUnavailable."""
-        until = request.until + _REMEMBERED
+        until = request.until + REMEMBERED
         await self._once.put(_ANSWER, request.id, _encode(answer), until=until, now=now)
 
     async def take_answer(self, request: DeviceRequest, now: float) -> DeviceAnswer | None:

@@ -20,9 +20,17 @@ from gateway.federation.claims import subject_of
 from gateway.federation.oidc.checks.authorization import ACR
 from gateway.federation.oidc.code_issuance import plain_identity
 from gateway.federation.oidc.context import TRUST, OidcContext
-from gateway.federation.oidc.device_codes import DeviceAnswer, DeviceCodes, DeviceRequest, folded_code, shown_code
+from gateway.federation.oidc.device_codes import (
+    REMEMBERED,
+    DeviceAnswer,
+    DeviceCodes,
+    DeviceRequest,
+    folded_code,
+    shown_code,
+)
 from gateway.federation.oidc.errors import AuthorizationDenied
 from gateway.federation.oidc.grant_details import GrantDetails
+from gateway.federation.oidc.person_grants import PersonGrants
 from gateway.federation.trusts import Trust, check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Application, Message, Session, SignInPages
@@ -44,6 +52,7 @@ class DevicePages:
 
     def __init__(self, context: OidcContext, signin: SignInPages, codes: DeviceCodes) -> None:
         self._context, self._signin, self._codes = context, signin, codes
+        self._grants = PersonGrants(context)
 
     def add_routes(self, app: web.Application) -> None:
         """See `OidcEndpoint`."""
@@ -94,6 +103,7 @@ class DevicePages:
             return self._signin.of_applications.show_result(request, Message.DEVICE_DENIED)
         grant = self._grant(found, trust, session, request[CLIENT_ADDRESS])
         await self._record(request, found, session)
+        await self._grants.reserve(found.id, trust, grant, session.checked_at, found.until + REMEMBERED)
         await self._codes.answer(found, DeviceAnswer(grant=grant, checked_at=session.checked_at), now)
         return self._signin.of_applications.show_result(request, Message.DEVICE_CONNECTED)
 

@@ -45,12 +45,13 @@ class DeviceCodeGrant:
         if answer is None:
             await self._check_pending(grant_id, request.until, asked.now)
             raise AuthorizationPending("nobody has answered yet")
-        return await self._give(asked, grant_id, answer)
+        return await self._give(asked, request.id, grant_id, answer)
 
-    async def _give(self, asked: TokenRequest, grant_id: str, answer: DeviceAnswer) -> Mapping[str, Any]:
+    async def _give(self, asked: TokenRequest, request: str, grant_id: str, answer: DeviceAnswer) -> Mapping[str, Any]:
         if answer.grant is None:
             raise AuthorizationDenied("the person did not agree")
         grant = await self._grants.open(asked, grant_id, answer.grant, answer.checked_at)
+        await self._grants.check_reserved(request, grant)
         return await self._issuance.issue(asked, grant)
 
     async def _check_pending(self, grant_id: str, until: float, now: float) -> None:

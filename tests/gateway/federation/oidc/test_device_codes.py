@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from gateway.federation.oidc.device_codes import INTERVAL, folded_code, shown_co
 from gateway.federation.oidc.endpoints.device_pages import GUESSES
 from gateway.federation.oidc.grant_types.device_code import DEVICE_CODE
 from gateway.federation.trusts import TrustAccess
-from tests.gateway.federation.oidc.stand import BEN, OTHER, SECRET, AppBrowser, Arrival, OidcStand, changed, oidc_stand
+from tests.gateway.federation.oidc.stand import ANNA, BEN, OTHER, SECRET, AppBrowser, Arrival, OidcStand, changed, oidc_stand
 
 TV = changed(grants=("authorization_code", "refresh_token", DEVICE_CODE))
 
@@ -72,6 +73,23 @@ async def test_nobody_is_connected_whom_the_policy_has_no_name_for(stand: OidcSt
         refused = await press(browser, shown, path, user_code=begun["user_code"], answer="allow")
         assert (refused.status, "Connect this device?" in refused.page) == (403, False)
     assert await stand.relay.store.audit.entries(kind="federation.device_connected") == []
+
+
+@pytest.mark.parametrize("by", ["an administrator", "the trust's end", "the person"])
+async def test_whoever_is_thrown_out_before_the_device_comes_stays_out(stand: OidcStand, by: str) -> None:
+    """A thief lets a device in with somebody's session, and has it wait until sessions and grants have been ended."""
+    begun = await begin(stand)
+    await connect(stand, begun)
+    grants, (account,) = stand.relay.store.grants, await stand.relay.store.audit.accounts_named(ANNA)
+    if by == "an administrator":
+        assert len(await grants.end_of_account(account)) == 1
+    elif by == "the trust's end":
+        assert await grants.end_of_trust("app") == 1
+    else:
+        browser, _ = await signed_in(stand)
+        await press(browser, await browser.open("/account"), "/account/shut-out", trust="app")
+    assert (await poll(stand, begun))[1]["error"] == "invalid_grant"
+    assert await grants.of_account(account, time.time()) == []
 
 
 @pytest.mark.usefixtures("quick")
