@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
 from settings import Unfit, shown
@@ -75,4 +76,6 @@ def _split(value: str) -> SplitResult | None:
         parts.port  # noqa: B018 - parsed on access
     except ValueError:
         return None
-    return parts
+    host = parts.hostname or ""
+    # `127。0。0。1` and `①27.0.0.1` are 127.0.0.1 to whoever maps them (UTS 46 section 4), and a name to everybody else
+    return parts if unicodedata.normalize("NFKC", host) == host and "\u3002" not in host else None

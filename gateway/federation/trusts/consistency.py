@@ -29,6 +29,7 @@ NAME_ID_FORMATS = (
 )
 _LONGEST_ENTITY_ID = 1024
 """SAML core, section 8.3.6."""
+_LONGEST_CLIENT_ID = 256
 _PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 """Of a JSON web key: what only its owner may know (RFC 7518 section 6)."""
 
@@ -60,6 +61,14 @@ def _switches(trust: Trust) -> Iterator[Unfit]:
             yield Unfit("no such switch", "docs/reference/trusts.md lists them", setting=("switches", name))
         elif known.protocol != trust.protocol:
             yield Unfit(f"is a switch of the protocol {known.protocol}", "leave it out", setting=("switches", name))
+
+
+def _client_id(client: OidcClient) -> Iterator[Unfit]:
+    """RFC 6749 appendix A.1. Blanks at the ends go lost where people copy it."""
+    value = client.client_id
+    if len(value) > _LONGEST_CLIENT_ID or value != value.strip() or any(not " " <= sign <= "~" for sign in value):
+        problem = f"{shown(value)} is no client identifier"
+        yield Unfit(problem, "up to 256 ASCII characters, without blanks at the ends", setting="client_id")
 
 
 def _redirects(client: OidcClient) -> Iterator[Unfit]:
@@ -194,6 +203,7 @@ def _name_id(party: SamlParty) -> Iterator[Unfit]:
 
 
 _OIDC: tuple[Callable[[OidcClient], Iterator[Unfit]], ...] = (
+    _client_id,
     _redirects,
     _origins,
     _resources,

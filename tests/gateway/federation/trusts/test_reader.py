@@ -56,6 +56,9 @@ def test_contradictions_are_told_with_their_line() -> None:
 
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("oidc.client_id: 'app ' is no client identifier", {"client_id": "app "}),
+    ("oidc.client_id: '\u0430pp' is no client identifier", {"client_id": "\u0430pp"}),
+    ("oidc.client_id: ", {"client_id": "x" * 257}),
     ("oidc.redirect_uris: is empty", {"redirect_uris": ()}),
     ("oidc.redirect_uris[0]: 'https://a.example/#x' has a fragment", {"redirect_uris": ("https://a.example/#x",)}),
     ("oidc.redirect_uris[0]: 'https://*.example.com/' has a wildcard", {"redirect_uris": ("https://*.example.com/",)}),
@@ -200,10 +203,14 @@ def test_addresses_that_answers_may_go_to(address: str) -> None:
         "https://app.example.com/a b",
         "https://app.example.com/\ncb",
         "https://app.example.com:99999/cb",
+        "https://127。0。0。1/cb",
+        "https://\uff11\uff12\uff17.0.0.1/cb",
+        "https://①27.0.0.1/cb",
+        "https://ⓐpp.example.com/cb",
     ],
 )
 def test_addresses_that_answers_may_not_go_to(address: str) -> None:
-    """O01: none of them can stand in a trust, so none can be matched."""
+    """O01: none of them can stand in a trust, so none can be matched; nor can a name that becomes another host's."""
     with pytest.raises(Unfit):
         application_url(address)
 
