@@ -42,6 +42,8 @@ from gateway.federation.sessions import (
 )
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import (
+    MOST_SECRETS,
+    ClientSecret,
     Trust,
     TrustActs,
     TrustChangeView,
@@ -55,8 +57,10 @@ from gateway.federation.trusts import (
 )
 
 __all__ = [
+    "MOST_SECRETS",
     "AccountSweep",
     "ClaimsPreviewView",
+    "ClientSecret",
     "EvidenceView",
     "Federation",
     "FederationMetrics",

@@ -38,7 +38,8 @@ GRAFANA = ("add", "--preset", "grafana", "--set", "host=grafana.example.com", "-
 def test_a_preset_is_added_and_says_what_to_paste(trust: Commands) -> None:
     """With the secret, which is kept as its digest only."""
     code, out, err = trust(*GRAFANA)
-    assert (code, "grafana is added" in err) == (0, True)
+    assert code == 0
+    assert err.endswith("\ngrafana is added. Enter this in the application; the secret is not shown again:\n\n")
     secret = next(line.partition(" = ")[2] for line in out.splitlines() if line.startswith("client_secret"))
     assert "auth_url = https://signin.test/oidc/authorize" in out
     shown = trust.json("show", "grafana")
@@ -72,14 +73,19 @@ def test_a_client_and_a_party_by_options(trust: Commands) -> None:
     assert (public["secret"], "client_secret" in public["paste"]) == (None, False)
     acs = ("--acs", "https://crm.example.com/acs", "--acs", "https://crm.example.com/acs2")
     party = trust.json("add", "crm", "--entity-id", "https://crm.example.com", *acs, "--yes")
-    assert "sso_url = https://signin.test/saml/sso" in party["paste"]
+    assert "sign-in URL (redirect, POST) = https://signin.test/saml/sso" in party["paste"]
     assert [(view["id"], view["protocol"]) for view in trust.json("list")] == [
         ("crm", "saml"),
         ("spa", "oidc"),
         ("wiki", "oidc"),
     ]
     code, _, err = trust("add", "evil", "--redirect-uri", "http://evil.example/cb", "--yes")
-    assert (code, "is not encrypted" in err) == (1, True)
+    assert (code, "evil cannot be added:\n  oidc.redirect_uris[0]: 'http://evil.example/cb' is not encrypted" in err) == (
+        1,
+        True,
+    )
+    _, _, err = trust("add", "erp", "--entity-id", "https://erp.example.com", *acs, "--yes")
+    assert err.endswith("\nerp is added. Enter this in the application:\n\n")
 
 
 def test_nothing_is_done_unasked(trust: Commands) -> None:
@@ -87,6 +93,7 @@ def test_nothing_is_done_unasked(trust: Commands) -> None:
     for act in (GRAFANA[:-1], ("remove", "grafana")):
         code, _, err = trust(*act)
         assert (code, "nothing was changed" in err) == (1, True) if act[0] == "add" else code == 1
+    assert "grafana is new" in trust(*GRAFANA[:-1])[1]
     assert trust.json("list") == []
 
 
@@ -121,11 +128,20 @@ def test_two_secrets_are_valid_at_a_time(trust: Commands) -> None:
     second = trust.json("secret", "add", "grafana")
     assert second["secret"] not in trust.json("show", "grafana")["document"]
     code, _, err = trust("secret", "add", "grafana")
-    assert (code, "has 3 secrets" in err) == (1, True)
+    assert (code, "grafana has 2 secrets already; remove one first:" in err) == (1, True)
+    assert all(
+        f"isthmus relay trust secret remove grafana {digest[:8]}   # of 2" in err for digest in (first, second["digest"])
+    )
     assert trust("secret", "remove", "grafana", first[:8])[0] == 0
     assert first not in trust.json("show", "grafana")["document"]
-    assert trust("secret", "remove", "grafana", "")[0] == 1
-    assert trust("secret", "remove", "grafana", first)[0] == 1
+    assert "the one before" in trust("secret", "add", "grafana")[2]
+    for wrong, found in (("", "2 secrets of grafana"), (first, "no secrets of grafana")):
+        code, _, err = trust("secret", "remove", "grafana", wrong)
+        assert (code, found in err, f"remove grafana {second['digest'][:8]}" in err) == (1, True, True)
+    trust("add", "crm", "--entity-id", "https://crm.example.com", "--acs", "https://crm.example.com/acs", "--yes")
+    assert "crm uses SAML, which has no client secrets" in trust("secret", "add", "crm")[2]
+    trust("add", "spa", "--redirect-uri", "https://spa.example.com/cb", "--public", "--yes")
+    assert "spa has no secret: its `oidc.authentication` is none" in trust("secret", "add", "spa")[2]
 
 
 def test_a_secret_for_a_file(run: Run) -> None:
@@ -146,7 +162,7 @@ def test_test_users_and_disabling(trust: Commands) -> None:
     assert trust.json("show", "grafana")["state"] == "disabled"
     assert "enabled" in trust("enable", "grafana")[1]
     shown = trust("show", "grafana")[1]
-    assert ("grafana: live" in shown, "version 5" in shown) == (True, True)
+    assert ("grafana: live" in shown, "from a command\n\nid = " in shown, "version 5" in shown) == (True, True, True)
 
 
 def test_a_removed_trust_is_gone(trust: Commands) -> None:

@@ -80,7 +80,7 @@ class NoMetadataAddress(RelayError):
         self.trust = trust
 
     def __str__(self) -> str:
-        return f"the trust {self.trust!r} has no saml.metadata_url, or signs nobody in"
+        return f"the trust {self.trust!r} is disabled, or has no saml.metadata_url that could be read"
 
 
 class MetadataView(msgspec.Struct, kw_only=True):

@@ -19,7 +19,7 @@ from settings import Unfit, shown
 if TYPE_CHECKING:
     from gateway.federation.trusts.model import OidcClient, SamlParty, Trust
 
-SECRETS = 2
+MOST_SECRETS = 2
 """Client secrets that are valid at a time: the one in use and the next."""
 NAME_ID_FORMATS = (
     "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
@@ -100,8 +100,8 @@ def _secrets(client: OidcClient) -> Iterator[Unfit]:
     if by_secret and not client.secrets:
         remedy = "make one (isthmus relay trust secret make), or set another authentication"
         yield Unfit(f"is needed for authentication = {client.authentication!r}", remedy, setting="secrets")
-    if len(client.secrets) > SECRETS:
-        remedy = f"keep at most {SECRETS}: the one in use and the next"
+    if len(client.secrets) > MOST_SECRETS:
+        remedy = f"keep at most {MOST_SECRETS}: the one in use and the next"
         yield Unfit(f"has {len(client.secrets)} secrets", remedy, setting="secrets")
 
 

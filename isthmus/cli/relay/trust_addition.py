@@ -30,6 +30,14 @@ from settings import SettingsFileError, toml_value
 
 _PLACEHOLDER = "0" * 64
 """A digest that no secret has: until the real one is made, the document is otherwise complete."""
+_OIDC_PASTE = {"issuer": "issuer", "client_id": "client_id", "client_secret": "client_secret"}
+_SAML_PASTE = {
+    "metadata_url": "metadata of the identity provider",
+    "idp_entity_id": "entity ID (issuer)",
+    "sso_url": "sign-in URL (redirect, POST)",
+    "slo_url": "sign-out URL (redirect, POST, SOAP)",
+}
+"""What to enter, by the names of `relay_addresses`, in the words that applications use."""
 
 
 @click.command("add")
@@ -98,7 +106,9 @@ def add(
     if as_json:
         emit_json({"id": view.id, "version": view.version, "secret": text, "paste": paste, "relay": relay})
         return
-    click.echo(visible(f"{view.id} is added. Enter this in the application; the secret is not shown again:\n"), err=True)
+    once = "; the secret is not shown again" if text else ""
+    click.echo(visible(f"{view.id} is added. Enter this in the application{once}:"), err=True)
+    click.echo(err=True)
     click.echo(visible_lines(paste))
 
 
@@ -122,12 +132,15 @@ def _plain(trust_id: str, redirects: tuple[str, ...], public: bool, entity_id: s
 
 
 def _read(document: str, name: str) -> Trust:
-    """With a secret's place, where the client needs one. Raises Failure."""
+    """With a secret's place, where the client needs one. Raises Failure, without a line: what was typed has none."""
     where = Path(f"{name}.toml")
     if 'protocol = "oidc"' in document and 'authentication = "none"' not in document:
         document += f'\n[[oidc.secrets]]\ndigest = "{_PLACEHOLDER}"\n'
-    with reporting(SettingsFileError):
+    try:
         return read_trust(document.encode(), where)
+    except SettingsFileError as error:
+        told = "".join(f"\n  {replace(problem, line=None)}" for problem in error.problems)
+        raise Failure(f"{name} cannot be added:{told}") from error
 
 
 def _with_secret(trust: Trust) -> tuple[Trust, str | None]:
@@ -138,8 +151,5 @@ def _with_secret(trust: Trust) -> tuple[Trust, str | None]:
 
 
 def _paste(trust: Trust, known: dict[str, str]) -> str:
-    if trust.protocol == "saml":
-        names = ("idp_entity_id", "metadata_url", "sso_url", "slo_url")
-    else:
-        names = ("issuer", "client_id", *(("client_secret",) if known["client_secret"] else ()))
-    return "\n".join(f"{name} = {known[name]}" for name in names)
+    words = _SAML_PASTE if trust.protocol == "saml" else _OIDC_PASTE
+    return "\n".join(f"{label} = {known[name]}" for name, label in words.items() if known[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from foundation.times import minute
-from gateway.federation import Trust, TrustChangeView, make_secret, read_trust, write_trust
+from gateway.federation import MOST_SECRETS, ClientSecret, Trust, TrustChangeView, make_secret, read_trust, write_trust
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure, emit_json, emit_said, json_option, reporting, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
@@ -56,7 +56,11 @@ def disable(config: Path, trust: str, as_json: bool) -> None:
       isthmus relay trust disable grafana
     """
     view = edit_trust(config, trust, lambda before: replace(before, enabled=False))
-    emit_said(f"{view.id} is disabled.", as_json=as_json, id=view.id, version=view.version)
+    said = (
+        f"{view.id} is disabled: nobody can sign in to it, and its refresh tokens have ended. To end the sessions in which "
+        f"it was used: isthmus relay sessions revoke --trust {view.id}"
+    )
+    emit_said(said, as_json=as_json, id=view.id, version=view.version)
 
 
 @click.command("refresh")
@@ -104,6 +108,25 @@ def secret() -> None:
     """Secrets of OpenID Connect clients. Two are valid at a time, so that a client can change to the next one."""
 
 
+def _secrets_of(trust: Trust) -> tuple[ClientSecret, ...]:
+    """Raises Failure for an application that has no use for one."""
+    if trust.protocol != "oidc":
+        raise Failure(f"{trust.id} uses SAML, which has no client secrets; its certificates are in `saml.certificates`")
+    if not trust.oidc.authentication.startswith("client_secret"):
+        raise Failure(f"{trust.id} has no secret: its `oidc.authentication` is {trust.oidc.authentication}")
+    return trust.oidc.secrets
+
+
+def _removals(trust: str, secrets: Sequence[ClientSecret]) -> str:
+    """A line with the command for each, which says when it was made."""
+    lines = [
+        f"\n  isthmus relay trust secret remove {trust} {known.digest[:8]}"
+        + (f"   # of {known.created}" if known.created else "")
+        for known in secrets
+    ]
+    return "".join(lines)
+
+
 @secret.command("add")
 @relay_config
 @click.argument("trust", shell_complete=complete_trusts)
@@ -116,14 +139,22 @@ def add_secret(config: Path, trust: str, as_json: bool) -> None:
       isthmus relay trust secret add grafana
     """
     text, kept = make_secret(today())
-    view = edit_trust(
-        config, trust, lambda before: replace(before, oidc=replace(before.oidc, secrets=(*before.oidc.secrets, kept)))
-    )
+    before: list[ClientSecret] = []
+
+    def with_one_more(found: Trust) -> Trust:
+        before.extend(_secrets_of(found))
+        if len(before) >= MOST_SECRETS:
+            raise Failure(f"{found.id} has {len(before)} secrets already; remove one first:{_removals(found.id, before)}")
+        return replace(found, oidc=replace(found.oidc, secrets=(*before, kept)))
+
+    view = edit_trust(config, trust, with_one_more)
     if as_json:
         emit_json({"id": view.id, "secret": text, "digest": kept.digest})
         return
     click.echo(f"The new secret of {view.id}; it is not shown again:", err=True)
     click.echo(text)
+    if before:
+        click.echo(f"Once the application uses it, remove the one before:{_removals(view.id, before)}", err=True)
 
 
 @secret.command("remove")
@@ -140,9 +171,11 @@ def remove_secret(config: Path, trust: str, digest: str, as_json: bool) -> None:
     """
 
     def without(before: Trust) -> Trust:
-        kept = tuple(known for known in before.oidc.secrets if not known.digest.startswith(digest.lower()))
-        if len(kept) != len(before.oidc.secrets) - 1:
-            raise Failure(f"there is not exactly one secret of {before.id} whose digest begins with {digest}")
+        secrets = _secrets_of(before)
+        kept = tuple(known for known in secrets if not known.digest.startswith(digest.lower()))
+        if len(kept) != len(secrets) - 1:
+            found = f"{len(secrets) - len(kept) or 'no'} secrets of {before.id} have a digest that begins with {digest!r}"
+            raise Failure(f"{found}; to remove one of its secrets:{_removals(before.id, secrets)}")
         return replace(before, oidc=replace(before.oidc, secrets=kept))
 
     view = edit_trust(config, trust, without)

@@ -100,7 +100,8 @@ def show(config: Path, trust: str, as_json: bool) -> None:
     state = f"{view.state}: {view.why}" if view.why else view.state
     origin = "a command" if view.origin == "command" else view.origin.replace(":", " ", 1)
     click.echo(visible(f"{view.id}: {state}"))
-    click.echo(visible(f"version {view.version} of {minute(view.changed_at)}, by {view.changed_by}, from {origin}\n"))
+    click.echo(visible(f"version {view.version} of {minute(view.changed_at)}, by {view.changed_by}, from {origin}"))
+    click.echo()
     click.echo(visible_lines(view.document.strip()))
 
 
@@ -173,7 +174,7 @@ def _text_of(file: Path) -> str:
 
 def show_change(view: TrustChangeView) -> None:
     """One line for a trust, one for each warning."""
-    words = {"add": "is added", "change": f"changes ({', '.join(view.changed) or 'comments only'})", "none": "is unchanged"}
+    words = {"add": "is new", "change": f"changes ({', '.join(view.changed) or 'comments only'})", "none": "is unchanged"}
     click.echo(visible(f"{view.id} {words[view.action]}"))
     for warning in view.warnings:
         click.secho(visible(f"  Warning: {warning}"), fg="yellow")
