@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -50,6 +52,99 @@ _MEANINGS: Final = {
         "Compare redirect address, client_id, entity ID and certificate on both sides with the detail.",
     ),
 }
+
+_REGISTER: Final = "isthmus relay trust export {trust}, edit the file, isthmus relay trust import"
+
+
+class Cause(NamedTuple):
+    """said: stands in the detail of such a refusal."""
+
+    said: str
+    meaning: str
+    next: str
+
+
+CAUSES: Final = (
+    Cause(
+        "access: test users",
+        "The application is limited to test users, and this user is none of them.",
+        "Add the user to those that isthmus relay trust show {trust} lists, or let everybody in:"
+        " isthmus relay trust test-users {trust} --live",
+    ),
+    Cause(
+        "access: group",
+        "The user is in none of the groups that may use the application.",
+        "The groups that may: isthmus relay trust show {trust}. The user's groups: isthmus relay claims {trust} {user}",
+    ),
+    Cause(
+        "access: network",
+        "The application may not be used from this address.",
+        "The networks that may: isthmus relay trust show {trust}",
+    ),
+    Cause(
+        "redirect_uri is not one of the trust's",
+        "The address that the application wants its answer at is not registered. The user saw an error page.",
+        "If it is the application's, add exactly this address to `redirect_uris`: "
+        + _REGISTER
+        + ". Otherwise correct the address in the application",
+    ),
+    Cause(
+        "the client is unknown or disabled",
+        "No enabled trust has this client_id.",
+        "Compare the client_id in the application with isthmus relay trust list",
+    ),
+    Cause(
+        "the secret is wrong",
+        "The application's secret is none of the trust's, or no trust has this client_id.",
+        "Compare the client_id with isthmus relay trust list. A new secret: isthmus relay trust secret add {trust};"
+        " enter it in the application",
+    ),
+    Cause(
+        "; its trust says ",
+        "The application proves itself in another way than its trust says.",
+        "Change it in the application, or `authentication` of the trust: " + _REGISTER,
+    ),
+    Cause(
+        "no trust has the entity ID",
+        "No enabled trust has this entity ID.",
+        "Compare the entity ID in the application with isthmus relay trust list",
+    ),
+    Cause(
+        ", which is none of the trust's",
+        "The address that the application wants its answer at (ACS URL) is not registered. The user saw an error page.",
+        "If it is the application's, add it to `saml.consumers`: "
+        + _REGISTER
+        + ". If the trust reads metadata: isthmus relay trust refresh {trust}",
+    ),
+    Cause(
+        "the request is not signed, and the trust demands it",
+        "The trust takes signed requests only.",
+        "Turn on signing in the application, with a key whose certificate is in the trust; only as a last resort"
+        " set `require_signed_requests = false`",
+    ),
+    Cause(
+        "it is meant for ",
+        "The application sends its requests to another address than this one.",
+        "Correct the sign-in URL in the application",
+    ),
+    Cause(
+        " s old",
+        "The request was made too long ago: the user waited or went back to an old page, or the application's clock is"
+        " behind.",
+        "If it happens to everybody, compare the application's clock with the relay's",
+    ),
+    Cause(
+        " ahead of this relay's clock",
+        "The application's clock is ahead of the relay's.",
+        "Correct the clock that is wrong: timedatectl shows whether it is synchronised",
+    ),
+    Cause(
+        "its request was answered before",
+        "The user opened the answer to a request a second time, with the browser's Back button or by reloading.",
+        "The user opens the application anew",
+    ),
+)
+"""What a detail says of the cause, the first that fits. A detail is in a check's own words: a test looks for each there."""
 _OTHERWISE: Final = ("The request is not what its protocol or the trust allows; the detail says why.", "")
 
 
@@ -62,6 +157,8 @@ class ApplicationExplanation(msgspec.Struct, kw_only=True):
     trust: str
     protocol: str
     request: str
+    client: str
+    """The client_id that the request names, where it is not proven whose it is."""
     user: str
     account: str
     """objectGUID or entryUUID."""
@@ -82,7 +179,7 @@ def explain_application(entry: AuditView) -> ApplicationExplanation:
     """An entry of one of the kinds of `AT_APPLICATIONS`."""
     detail, trust = entry.detail, entry.actor.removeprefix("trust:") if entry.actor.startswith("trust:") else ""
     refused = entry.kind == "federation.refused"
-    meaning, following = _MEANINGS.get(detail.get("reason", ""), _OTHERWISE) if refused else ("", "")
+    meaning, following = _meaning(detail) if refused else ("", "")
     return ApplicationExplanation(
         reference=entry.correlation_id,
         time=entry.time,
@@ -90,6 +187,7 @@ def explain_application(entry: AuditView) -> ApplicationExplanation:
         trust=trust,
         protocol=entry.via,
         request=_request(entry),
+        client="" if trust else detail.get("client", ""),
         user=entry.subject,
         account=entry.object_guid,
         address=entry.address,
@@ -98,8 +196,23 @@ def explain_application(entry: AuditView) -> ApplicationExplanation:
         answer=AT_APPLICATIONS[entry.kind],
         reason=detail.get("reason", "") if refused else _issued(entry),
         meaning=meaning,
-        next=following.format(trust=trust or "TRUST", user=entry.subject or "USER"),
+        next=following.format(trust=trust or _named(detail) or "TRUST", user=entry.subject or "USER"),
     )
+
+
+def _named(detail: Mapping[str, str]) -> str:
+    """The client_id that a request names, where it can stand in a command: whoever sent it may be a stranger."""
+    client = detail.get("client", "")
+    return client if re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", client) else ""
+
+
+def _meaning(detail: Mapping[str, str]) -> tuple[str, str]:
+    """Of the cause where the detail tells it, else of the protocol's error."""
+    said = detail.get("detail", "")
+    for cause in CAUSES:
+        if cause.said in said:
+            return cause.meaning, cause.next
+    return _MEANINGS.get(detail.get("reason", ""), _OTHERWISE)
 
 
 def _request(entry: AuditView) -> str:

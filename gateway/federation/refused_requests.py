@@ -1,11 +1,14 @@
 """What was refused to applications and their users: counted, and noted in the trail, so that a reference can be explained.
 
 Protocols only say it (`note_refusal`); it is written when the answer is made. In the trail there is one entry for each
-trust, reason and address in a minute (`gateway.relay.Refusals`), however many refusals there are.
+trust, reason, cause and address in a minute (`gateway.relay.Refusals`), however many refusals there are. Causes are told
+apart by a few bits of their text: it may quote what a stranger sent, and must not make an entry for each of a stranger's
+texts; but whoever tries first one thing and then another gets an entry for each, or its reference explains nothing.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -23,6 +26,8 @@ log = structlog.get_logger()
 
 _LONGEST: Final = 300
 """Characters of a detail: some of it is what a stranger sent."""
+_CAUSES: Final = 16
+"""Causes of one reason that are told apart in a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class RefusedRequest:
     """The error of the wire, one of a few."""
     detail: str
     """For the operator."""
+    client: str = ""
+    """OpenID Connect: the client_id that the request names, where it is not proven whose it is."""
 
 
 REFUSED: Final = web.RequestKey("refused_request", RefusedRequest)
@@ -43,9 +50,17 @@ PERSON: Final = web.RequestKey("refused_person", Identity)
 """Who is signed in, once that is known."""
 
 
-def note_refusal(request: web.Request, *, trust: str, protocol: Literal["oidc", "saml"], reason: str, detail: str) -> None:
+def note_refusal(
+    request: web.Request, *, trust: str, protocol: Literal["oidc", "saml"], reason: str, detail: str, client: str = ""
+) -> None:
     """Say that a request is refused; of several the last one counts."""
-    request[REFUSED] = RefusedRequest(trust=trust, protocol=protocol, reason=reason, detail=detail)
+    request[REFUSED] = RefusedRequest(trust=trust, protocol=protocol, reason=reason, detail=detail, client=client)
+
+
+def path_of(request: web.Request) -> str:
+    """The path without what stands in it: that of `/continue/…` is a sealed state of 500 characters."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else request.path
 
 
 def record_refusals(refusals: Refusals, metrics: FederationMetrics, clock: Callable[[], float]) -> Middleware:
@@ -66,7 +81,9 @@ def record_refusals(refusals: Refusals, metrics: FederationMetrics, clock: Calla
 async def _note(refusals: Refusals, event: AuditEvent) -> None:
     """The answer is a refusal either way."""
     try:
-        await refusals.record((event.kind, event.actor, event.detail["reason"], event.address), event)
+        said = event.detail["detail"] + event.detail.get("client", "")
+        cause = zlib.crc32(said.encode(errors="replace")) % _CAUSES
+        await refusals.record((event.kind, event.actor, event.detail["reason"], cause, event.address), event)
     except StoreError as error:
         log.error("federation.refusal_not_recorded", error=str(error))  # noqa: TRY400 - it says all
 
@@ -83,5 +100,10 @@ def refused_event(request: web.Request, refused: RefusedRequest, now: float) -> 
         address=request[CLIENT_ADDRESS],
         correlation_id=request[CORRELATION_ID],
         via=refused.protocol,
-        detail={"reason": refused.reason, "detail": refused.detail[:_LONGEST], "path": request.path},
+        detail={
+            "reason": refused.reason,
+            "detail": refused.detail[:_LONGEST],
+            "path": path_of(request),
+            **({"client": refused.client} if refused.client else {}),
+        },
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.protocol import Identity
+from gateway.relay import CORRELATION_ID
 from gateway.signin.applications import Application, ApplicationLink
 from gateway.signin.cookies import FormToken
 from gateway.signin.departures import Departure
@@ -107,7 +108,10 @@ class ApplicationPages:
         return self._show(request, "apps.html", None, title=N_("Your applications"), links=applications)
 
     def show_no_access(self, request: web.Request, application: Application, ask: str = "") -> web.Response:
-        """The person is known, and may not use it. ask: whom to ask for access, as the trust says."""
+        """The person is known, and may not use it. ask: whom to ask for access, as the trust says.
+
+        With the reference of this request: what was refused, and why, is for `isthmus relay explain`.
+        """
         return self._show(
             request,
             "no_access.html",
@@ -115,6 +119,7 @@ class ApplicationPages:
             title=N_("You don't have access"),
             error=Message.NO_ACCESS,
             ask=ask,
+            reference=request[CORRELATION_ID],
             status=403,
         )
 

@@ -52,8 +52,9 @@ MEANINGS = {
     "federation.device_connected": "A user connected a device to an application; `device` is the address it asked from.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
     "federation.refused": "A request of an application, or of a user at one, was refused; `reason` is the error of the"
-    " protocol (`unproven`: it was not answered, because it was not proven whose it is), `detail` says more. One entry for"
-    " each trust, reason and address in a minute; `times` says how many refusals it stands for.",
+    " protocol (`unproven`: it was not answered, because it was not proven whose it is), `detail` says more, and"
+    " `client` which client_id the request names. One entry for each trust, cause and address in a minute; `times` says how"
+    " many refusals it stands for.",
     "federation.consent_withdrawn": "A user took back what an application (`trust`) was allowed; `grants` of it ended.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",

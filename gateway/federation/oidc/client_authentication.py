@@ -13,7 +13,7 @@ from gateway.federation.oidc.client_credentials import (
     read_client_credentials,
     verify_secret,
 )
-from gateway.federation.oidc.context import TRUST, OidcContext
+from gateway.federation.oidc.context import NAMED_CLIENT, TRUST, OidcContext
 from gateway.federation.oidc.errors import InvalidClient
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.trusts import Trust
@@ -40,6 +40,7 @@ class ClientAuthentication:
         Raises InvalidClient, InvalidRequest, TooManyRequests, TemporarilyUnavailable, StoreFull, StoreUnavailable.
         """
         credentials = read_client_credentials(parameters, header_text(request, "Authorization"))
+        request[NAMED_CLIENT] = credentials.client_id
         trust = self._context.trusts.client(credentials.client_id)
         client = trust.oidc if trust is not None else None
         if credentials.method == "private_key_jwt":

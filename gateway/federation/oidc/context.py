@@ -23,6 +23,8 @@ from gateway.store import Store
 
 TRUST = web.RequestKey("oidc_trust", str)
 """Id of the trust that a request is about, once that is known; for the log."""
+NAMED_CLIENT = web.RequestKey("oidc_named_client", str)
+"""The client_id that a request names, proven or not; for the log, which else says nothing of who has a wrong secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

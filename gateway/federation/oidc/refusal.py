@@ -8,19 +8,32 @@ from aiohttp import web
 from foundation.listener import Handler
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.oidc.answers import error_answer
-from gateway.federation.oidc.context import TRUST
-from gateway.federation.oidc.errors import InvalidRequest, OAuthError, ProviderFailure, TemporarilyUnavailable
-from gateway.federation.refused_requests import note_refusal
+from gateway.federation.oidc.context import NAMED_CLIENT, TRUST
+from gateway.federation.oidc.errors import (
+    AuthorizationPending,
+    InvalidRequest,
+    OAuthError,
+    ProviderFailure,
+    TemporarilyUnavailable,
+)
+from gateway.federation.refused_requests import note_refusal, path_of
 from gateway.store import StoreError
 
 log = structlog.get_logger()
 
+_LONGEST_NAME = 100
+"""Characters of a client_id that a stranger sent."""
+
 
 def log_refusal(request: web.Request, error: OAuthError) -> None:
-    """Why, and whose request it was; no secret of it."""
+    """Why, and whose request it was; no secret of it. That a device's user has not answered yet is no refusal."""
     trust, detail = request.get(TRUST, ""), f"{error.parameter} {error.detail}".strip()
-    log.info("oidc.refused", path=request.path, error=error.code, detail=detail, trust=trust)
-    note_refusal(request, trust=trust, protocol="oidc", reason=error.code, detail=detail)
+    path, named = path_of(request), "" if trust else request.get(NAMED_CLIENT, "")[:_LONGEST_NAME]
+    if isinstance(error, AuthorizationPending):
+        log.debug("oidc.pending", path=path, detail=detail, trust=trust)
+        return
+    log.info("oidc.refused", path=path, error=error.code, detail=detail, trust=trust, client=named)
+    note_refusal(request, trust=trust, protocol="oidc", reason=error.code, detail=detail, client=named)
 
 
 def as_oauth_error(error: OAuthError | StoreError | SigningKeyError | web.HTTPException) -> OAuthError:

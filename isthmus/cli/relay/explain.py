@@ -21,10 +21,10 @@ _LABEL = 12
 _AFTER = 600.0
 """Seconds after a sign-in in which what happens at applications is taken for its sequel."""
 _UNKNOWN = (
-    "no entry of the audit trail has the reference {reference}. It may be another relay's, or older than the trail. Of "
-    "many refusals in one minute only the first has an entry (isthmus relay audit list --outcome refused_by_admission), and "
-    "a page on which no password was checked has none. The relay's log may know more: journalctl -u isthmus-relay | "
-    "grep {reference}"
+    "no entry of the audit trail has the reference {reference}. It may be another relay's, or older than the trail. Of many "
+    "refusals for one cause in one minute only the first and the last have an entry (isthmus relay audit list --outcome "
+    "refused_by_admission; --kind federation.refused), and a page on which nothing was checked has none. The relay's log "
+    "may know more: journalctl -u isthmus-relay | grep {reference}"
 )
 
 
@@ -94,9 +94,9 @@ def _show_application(told: ApplicationExplanation) -> None:
     for label, text in (
         ("Reference", told.reference),
         ("Time", second(told.time)),
-        ("Application", told.trust or "not proven"),
+        ("Application", told.trust or (f"not proven; the request names {told.client}" if told.client else "not proven")),
         ("Request", told.request),
-        ("User", f"{told.user or 'nobody, or removed from the trail'}, from {told.address or 'an unknown address'}"),
+        ("User", f"{told.user or 'not known yet, or removed from the trail'}, from {told.address or 'an unknown address'}"),
         ("Checks", told.checks),
         ("Claims", told.claims),
         ("Answer", " ".join(filter(None, (told.answer, told.reason)))),

@@ -34,7 +34,7 @@ from gateway.federation.oidc.checks.authorization import (
 from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_consent, required_sign_in
 from gateway.federation.oidc.checks.redirects import check_redirect_uri
 from gateway.federation.oidc.code_issuance import issue_code
-from gateway.federation.oidc.context import TRUST, OidcContext
+from gateway.federation.oidc.context import NAMED_CLIENT, TRUST, OidcContext
 from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
 from gateway.federation.oidc.endpoints.token import MAX_FORM
 from gateway.federation.oidc.errors import AuthorizationDenied, InvalidRequest, OAuthError, RequestUnproven
@@ -262,6 +262,7 @@ class AuthorizationEndpoint:
         return {**members, **({"state": state} if state else {}), "iss": self._context.issuer}
 
     def _page(self, request: web.Request, error: OAuthError) -> web.Response:
+        request[NAMED_CLIENT] = request.query.get("client_id", "")
         log_refusal(request, error)
         return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
 

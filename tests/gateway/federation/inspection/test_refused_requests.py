@@ -11,7 +11,7 @@ import pytest
 from gateway.federation.metrics import MOST_REASONS, FederationMetrics
 from gateway.federation.trusts import TrustAccess
 from gateway.relay import AuditView
-from isthmus.application_explanation import explain_application
+from isthmus.application_explanation import CAUSES, explain_application
 from tests.gateway.federation.oidc.stand import ANNA, APP, OidcStand, oidc_stand
 
 CLOSED = replace(APP, id="closed", access=TrustAccess(groups=("Nobody",)))
@@ -39,7 +39,10 @@ async def test_who_has_no_access_is_explained(stand: OidcStand) -> None:
     assert entry.correlation_id == arrival.headers["X-Correlation-Id"]
     told = explain_application(entry)
     assert (told.trust, told.user, told.reason, told.checks) == ("closed", ANNA, "access_denied", "refused: access: group")
+    assert told.meaning == "The user is in none of the groups that may use the application."
     assert told.next.endswith(f"isthmus relay claims closed {ANNA}")
+    assert entry.correlation_id in arrival.page, "the user has nothing to quote"
+    assert entry.detail["path"] == "/continue/{sealed}"
     assert sample(stand, "refused", trust="closed", protocol="oidc", reason="access_denied") == 1
 
 
@@ -64,6 +67,9 @@ async def test_many_refusals_are_one_entry(stand: OidcStand) -> None:
         await stand.token(grant_type="authorization_code", code="stolen-code", client_secret="guessed-secret")
     (entry,) = await trail(stand, "federation.refused")
     assert (entry.detail["reason"], entry.detail["path"], entry.subject) == ("invalid_client", "/oidc/token", "")
+    told = explain_application(entry)
+    assert (told.trust, told.client) == ("", "app")
+    assert "isthmus relay trust secret add app" in told.next
     assert "guessed-secret" not in str(entry.detail)
     assert "stolen-code" not in str(entry.detail)
     assert sample(stand, "refused", trust=entry.actor.removeprefix("trust:"), protocol="oidc", reason="invalid_client") == 3
@@ -79,6 +85,30 @@ async def test_an_unproven_request_is_nobodys(stand: OidcStand) -> None:
     saml = next(entry for entry in entries if entry.via == "saml")
     assert saml.correlation_id in shown.page
     assert explain_application(saml).meaning.startswith("It was not proven")
+
+
+async def test_what_is_tried_next_has_an_entry_of_its_own(stand: OidcStand) -> None:
+    """Within one minute, for one reason of the protocol: the help desk asks about the second one."""
+    for attempt in ({"redirect_uri": "https://app.test/wrong"}, {"client_id": "ap"}, {"client_id": "x; rm -rf /"}):
+        arrival = await stand.browser().authorize(**attempt)
+        told = explain_application((await trail(stand, "federation.refused"))[0])
+        assert (arrival.status, told.reference in arrival.page) == (400, True), attempt
+    assert (told.client, "rm -rf" in told.next) == ("x; rm -rf /", False)
+
+
+async def test_causes_of_strangers_making_are_few(stand: OidcStand) -> None:
+    """Whatever is put into an address, a minute has not an entry for each."""
+    for number in range(60):
+        await stand.browser().authorize(redirect_uri=f"https://app.test/{number}")
+    assert len(await trail(stand, "federation.refused")) <= 16
+
+
+def test_every_cause_is_one_that_a_check_names() -> None:
+    """In its own words: otherwise it explains nothing any more."""
+    source = "".join(path.read_text() for path in (Path(__file__).parents[4] / "gateway" / "federation").rglob("*.py"))
+    names = {"access: test users": '"test users"', "access: group": '"group"', "access: network": '"network"'}
+    assert [cause.said for cause in CAUSES if names.get(cause.said, cause.said) not in source] == []
+    assert all(cause.meaning.endswith(".") and not cause.next.endswith(".") for cause in CAUSES)
 
 
 def test_reasons_and_trusts_are_bounded() -> None:

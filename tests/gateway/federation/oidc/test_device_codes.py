@@ -100,6 +100,8 @@ async def test_a_device_is_connected(stand: OidcStand) -> None:
     assert begun["verification_uri"] == f"{stand.issuer}/device"
     assert begun["verification_uri_complete"] == f"{stand.issuer}/device?user_code={begun['user_code']}"
     assert (await poll(stand, begun))[1]["error"] == "authorization_pending"
+    refused = await stand.relay.administration.audit(kind="federation.refused", limit=5)
+    assert refused == [], "a device that waits for its user is no refusal"
     assert "Your device is connected." in (await connect(stand, begun)).page
     status, tokens = await poll(stand, begun)
     assert (status, tokens["scope"]) == (200, "openid email offline_access")
