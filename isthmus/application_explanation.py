@@ -56,7 +56,7 @@ _MEANINGS: Final = {
 _REGISTER: Final = "isthmus relay trust export {trust}, edit the file, isthmus relay trust import"
 
 
-class Cause(NamedTuple):
+class RefusalCause(NamedTuple):
     """said: stands in the detail of such a refusal."""
 
     said: str
@@ -65,80 +65,80 @@ class Cause(NamedTuple):
 
 
 CAUSES: Final = (
-    Cause(
+    RefusalCause(
         "access: test users",
         "The application is limited to test users, and this user is none of them.",
         "Add the user to those that isthmus relay trust show {trust} lists, or let everybody in:"
         " isthmus relay trust test-users {trust} --live",
     ),
-    Cause(
+    RefusalCause(
         "access: group",
         "The user is in none of the groups that may use the application.",
         "The groups that may: isthmus relay trust show {trust}. The user's groups: isthmus relay claims {trust} {user}",
     ),
-    Cause(
+    RefusalCause(
         "access: network",
         "The application may not be used from this address.",
         "The networks that may: isthmus relay trust show {trust}",
     ),
-    Cause(
+    RefusalCause(
         "redirect_uri is not one of the trust's",
         "The address that the application wants its answer at is not registered. The user saw an error page.",
         "If it is the application's, add exactly this address to `redirect_uris`: "
         + _REGISTER
         + ". Otherwise correct the address in the application",
     ),
-    Cause(
+    RefusalCause(
         "the client is unknown or disabled",
         "No enabled trust has this client_id.",
         "Compare the client_id in the application with isthmus relay trust list",
     ),
-    Cause(
+    RefusalCause(
         "the secret is wrong",
         "The application's secret is none of the trust's, or no trust has this client_id.",
         "Compare the client_id with isthmus relay trust list. A new secret: isthmus relay trust secret add {trust};"
         " enter it in the application",
     ),
-    Cause(
+    RefusalCause(
         "; its trust says ",
         "The application proves itself in another way than its trust says.",
         "Change it in the application, or `authentication` of the trust: " + _REGISTER,
     ),
-    Cause(
+    RefusalCause(
         "no trust has the entity ID",
         "No enabled trust has this entity ID.",
         "Compare the entity ID in the application with isthmus relay trust list",
     ),
-    Cause(
+    RefusalCause(
         ", which is none of the trust's",
         "The address that the application wants its answer at (ACS URL) is not registered. The user saw an error page.",
         "If it is the application's, add it to `saml.consumers`: "
         + _REGISTER
         + ". If the trust reads metadata: isthmus relay trust refresh {trust}",
     ),
-    Cause(
+    RefusalCause(
         "the request is not signed, and the trust demands it",
         "The trust takes signed requests only.",
         "Turn on signing in the application, with a key whose certificate is in the trust; only as a last resort"
         " set `require_signed_requests = false`",
     ),
-    Cause(
+    RefusalCause(
         "it is meant for ",
         "The application sends its requests to another address than this one.",
         "Correct the sign-in URL in the application",
     ),
-    Cause(
+    RefusalCause(
         " s old",
         "The request was made too long ago: the user waited or went back to an old page, or the application's clock is"
         " behind.",
         "If it happens to everybody, compare the application's clock with the relay's",
     ),
-    Cause(
+    RefusalCause(
         " ahead of this relay's clock",
         "The application's clock is ahead of the relay's.",
         "Correct the clock that is wrong: timedatectl shows whether it is synchronised",
     ),
-    Cause(
+    RefusalCause(
         "its request was answered before",
         "The user opened the answer to a request a second time, with the browser's Back button or by reloading.",
         "The user opens the application anew",

@@ -57,8 +57,8 @@ def disable(config: Path, trust: str, as_json: bool) -> None:
     """
     view = edit_trust(config, trust, lambda before: replace(before, enabled=False))
     said = (
-        f"{view.id} is disabled: nobody can sign in to it, and its refresh tokens have ended. To end the sessions in which "
-        f"it was used: isthmus relay sessions revoke --trust {view.id}"
+        f"{view.id} is disabled: nobody can sign in to it, and its refresh tokens are revoked. To sign its users out: "
+        f"isthmus relay sessions revoke --trust {view.id}"
     )
     emit_said(said, as_json=as_json, id=view.id, version=view.version)
 
