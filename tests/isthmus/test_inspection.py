@@ -88,9 +88,10 @@ def _view(**changes: object) -> ClaimsPreviewView:
 def test_the_preview_in_words() -> None:
     """Access, claims, what is missing, what has changed: each where there is something to say."""
     plain = claim_lines(_view())
-    assert plain[:4] == [
+    assert plain[:5] == [
         "anna@corp.example.com at Wiki (wiki, oidc)",
-        "As the directory says now (agent dc1); account: live",
+        "As the directory says now (agent dc1); account: enabled",
+        "The user may use the application.",
         "",
         "name = Anna (source display_name)",
     ]
@@ -100,6 +101,7 @@ def test_the_preview_in_words() -> None:
             _view(
                 access="group",
                 name_id="n",
+                name_id_format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
                 withheld=("department",),
                 absent=("title",),
                 last_sign_in=1.0,
@@ -110,7 +112,7 @@ def test_the_preview_in_words() -> None:
     )
     for part in (
         "No access: the user is in none",
-        "NameID = n",
+        "NameID = n (format persistent)",
         "Not sent by the agent: department",
         "Not set for",
         "+ groups",

@@ -118,8 +118,9 @@ def _issue_subject(request: _Request, issue: _Issue, *, secret: bytes, trust: st
 
 def _own_subject(protocol: ClaimsProtocol, sector: str) -> str:
     if protocol == "saml":
-        return "made for this trust"
-    return f"made for the sector {sector}" if sector else "made for all clients"
+        return "derived from the account for this trust"
+    where = f"the clients of {sector}" if sector else "all OpenID Connect clients"
+    return f"derived from the account, the same for {where}"
 
 
 def _made_subject(request: _Request, secret: bytes, trust: str, sector: str) -> str:
@@ -161,12 +162,17 @@ def _by_claim(request: _Request) -> dict[str, list[ClaimRule]]:
 
 def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[ClaimRule]) -> None:
     texts: list[str] = []
+    single = any(rule.single for rule in rules)
     for rule in rules:
         try:
             _check_scope(request, rule)
             values = _sendable(rule_values(rule, request.subject, request.memberships))
         except NotIssued as not_issued:
             issue.steps.append(ClaimStep(claim=claim, outcome=not_issued.outcome, rule=rule_text(rule), why=not_issued.why))
+            continue
+        if single and texts:
+            why = "an earlier rule has set the single value"
+            issue.steps.append(ClaimStep(claim=claim, outcome="superseded", rule=rule_text(rule), why=why))
             continue
         issue.steps.append(ClaimStep(claim=claim, outcome="issued", rule=rule_text(rule), values=tuple(values)))
         texts += values
@@ -219,6 +225,8 @@ def _issue_structured(request: _Request, issue: _Issue) -> None:
     own = {rule.claim for rule in request.policy.rules}
     if "email" in issue.values and "email_verified" not in own:
         issue.values["email_verified"] = request.policy.email_verified
+        said = str(request.policy.email_verified).lower()
+        issue.steps.append(ClaimStep(claim="email_verified", outcome="issued", rule=_VERIFIED_RULE, values=(said,)))
     if ADDRESS in own:
         return
     if not request.asks_for(ADDRESS, (ADDRESS,)):
@@ -228,11 +236,14 @@ def _issue_structured(request: _Request, issue: _Issue) -> None:
     if parts:
         issue.values[ADDRESS] = parts
     outcome: Literal["issued", "not sent"] = "issued" if parts else "not sent"
-    issue.steps.append(ClaimStep(claim=ADDRESS, outcome=outcome, rule=_ADDRESS_RULE, values=tuple(parts.values())))
+    why = "" if parts else "the agent sent none of them"
+    step = ClaimStep(claim=ADDRESS, outcome=outcome, rule=_ADDRESS_RULE, values=tuple(parts.values()), why=why)
+    issue.steps.append(step)
 
 
 def _address_part(subject: ClaimsSubject, name: str) -> str | None:
     return next((value for value in attribute(subject, name) if not NOT_XML.search(value)), None)
 
 
+_VERIFIED_RULE = "claims.email_verified of the trust"
 _ADDRESS_RULE = "attributes " + ", ".join(ADDRESS_PARTS.values())

@@ -106,8 +106,9 @@ class ClaimStep:
     """Why a claim has its value, or is not there: one line of `isthmus relay claims`."""
 
     claim: str
-    outcome: Literal["issued", "no value", "condition", "scope", "not sent", "cut", "refused"]
-    """`not sent`: the agent did not send the attribute: it is not among the agent's `attributes`, or the person has none."""
+    outcome: Literal["issued", "no value", "condition", "scope", "not sent", "superseded", "cut", "refused"]
+    """`not sent`: the agent did not send the attribute: it is not among the agent's `attributes`, or the person has none.
+    `superseded`: an earlier rule has set the one value that the claim may have."""
     rule: str
     """The rule in short."""
     values: tuple[str, ...] = ()

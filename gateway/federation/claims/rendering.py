@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from gateway.federation.claims.model import ClaimStep, IssuedClaims, Value
 from gateway.federation.claims.subjects import SUBJECT
 
+_WORDS: Mapping[str, str] = {"cut": "cut", "refused": "refused"}
+"""Outcomes that are more than that a claim is not issued."""
 _MOST = 10
 """Values of a claim that one line has room for."""
 
@@ -17,14 +19,15 @@ _MOST = 10
 def explain(issued: IssuedClaims) -> list[str]:
     """Line by line what is issued and why, what is not and why not; the refusal first, where there is one."""
     lines = [f"no sign-in to this application: {issued.refused}"] if issued.refused else []
-    return lines + [_line(step) for step in issued.steps]
+    return lines + [_line(step, issued.friendly_names.get(step.claim, "")) for step in issued.steps]
 
 
-def _line(step: ClaimStep) -> str:
+def _line(step: ClaimStep, friendly_name: str) -> str:
+    name = f"{step.claim} [{friendly_name}]" if friendly_name else step.claim
     values = f" = {_several(step.values)}" if step.values else ""
     why = f": {step.why}" if step.why else ""
-    outcome = "" if step.outcome == "issued" else f" {step.outcome}{why}"
-    return f"{step.claim}{values}{outcome} ({step.rule})"
+    outcome = "" if step.outcome == "issued" else f" {_WORDS.get(step.outcome, 'not issued')}{why}"
+    return f"{name}{values}{outcome} ({step.rule})"
 
 
 def difference(before: IssuedClaims, after: IssuedClaims) -> list[str]:

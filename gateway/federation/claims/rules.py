@@ -85,7 +85,9 @@ def _drawn(subject: ClaimsSubject, rule: ClaimRule) -> tuple[str, ...]:
 def _missing(subject: ClaimsSubject, rule: ClaimRule) -> NotIssued:
     sources = template_sources(rule.template) if rule.template else (rule.source,)
     empty = next(source for source in sources if not values_of(subject, source))
-    return NotIssued("not sent" if empty.startswith(ATTRIBUTE) else "no value", f"{empty} is empty")
+    if empty.startswith(ATTRIBUTE):
+        return NotIssued("not sent", f"the agent sent no {empty.removeprefix(ATTRIBUTE)}")
+    return NotIssued("no value", f"{empty} is empty")
 
 
 def _matched(rule: ClaimRule, values: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ of today: the trail has no values to compare with.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
@@ -75,6 +76,8 @@ class ClaimsPreviewView(msgspec.Struct, kw_only=True):
     subject: str
     name_id: str = ""
     """SAML; what the application would be told as NameID."""
+    name_id_format: str = ""
+    """Of the NameID, a URN."""
     name_id_problem: str = ""
     values: dict[str, Any]
     steps: tuple[ClaimStep, ...]
@@ -126,6 +129,7 @@ class ClaimsPreview:
         Raises UnknownTrust, ActRefused, StoreError.
         """
         trust = await self._trust(trust_id)
+        _check_question(trust, scopes, address)
         granted = frozenset(trust.oidc.scopes) if scopes is None else scopes & frozenset(trust.oidc.scopes)
         entries = await self._sign_ins(user)
         wanted = wanted_attributes(trust.claims, trust.protocol, granted)
@@ -208,6 +212,7 @@ class ClaimsPreview:
             refused=issued.refused,
             subject=issued.subject,
             name_id=name,
+            name_id_format=trust.saml.name_id_format if name else "",
             name_id_problem=problem,
             values=dict(issued.values),
             steps=issued.steps,
@@ -244,6 +249,18 @@ class ClaimsPreview:
             detail={"trust": trust.id},
         )
         await self._store.audit.append(event)
+
+
+def _check_question(trust: Trust, scopes: frozenset[str] | None, address: str) -> None:
+    """Raises ActRefused for what would be answered as if it had not been asked."""
+    known = trust.oidc.scopes if trust.protocol == "oidc" else ()
+    if unknown := sorted((scopes or frozenset()) - frozenset(known)):
+        told = f"it has {', '.join(known)}" if known else "SAML has no scopes"
+        raise ActRefused(f"the trust {trust.id!r} has no scope {unknown[0]!r}; {told}")
+    try:
+        ipaddress.ip_address(address or "::")
+    except ValueError:
+        raise ActRefused(f"{address!r} is not an IP address") from None
 
 
 def _question(user: str, entries: list[AuditEntry], wanted: frozenset[str]) -> PersonQuestion:

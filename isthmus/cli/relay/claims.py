@@ -20,6 +20,13 @@ _ACCESS = {
     "group": "the user is in none of the groups that may use the application",
 }
 
+_ACCOUNT = {
+    "live": "enabled",
+    "must_change": "must change the password",
+    "gone": "deleted",
+    "unchecked": "not known now",
+}
+
 
 @click.command("claims")
 @relay_config
@@ -53,10 +60,12 @@ def claim_lines(view: ClaimsPreviewView) -> list[str]:
     """The preview as text, line by line."""
     lines = [f"{view.user} at {view.name} ({view.trust}, {view.protocol})", _source(view)]
     if view.access:
-        lines.append(f"No access: {_ACCESS.get(view.access, view.access)}.")
+        lines.append(f"No access: {_ACCESS.get(view.access, view.access)} (see isthmus relay trust show {view.trust}).")
+    else:
+        lines.append("The user may use the application.")
     lines += ["", *view.lines]
     if view.name_id:
-        lines.append(f"NameID = {view.name_id}")
+        lines.append(f"NameID = {view.name_id} (format {view.name_id_format.rpartition(':')[2]})")
     if view.name_id_problem:
         lines.append(f"NameID: no sign-in to this application: {view.name_id_problem}")
     if view.withheld:
@@ -67,9 +76,10 @@ def claim_lines(view: ClaimsPreviewView) -> list[str]:
 
 
 def _source(view: ClaimsPreviewView) -> str:
+    account = _ACCOUNT.get(view.state, view.state)
     if view.source == "directory":
-        return f"As the directory says now (agent {view.agent}); account: {view.state}"
-    return f"As of the last sign-in, {minute(view.last_sign_in)}; account: {view.state} ({view.why})"
+        return f"As the directory says now (agent {view.agent}); account: {account}"
+    return f"As of the last sign-in, {minute(view.last_sign_in)}; account: {account} ({view.why})"
 
 
 def _changes(view: ClaimsPreviewView) -> list[str]:

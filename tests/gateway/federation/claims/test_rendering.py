@@ -25,18 +25,37 @@ def test_each_step_is_one_line() -> None:
     assert explain(issued(POLICY)) == [
         "(subject) = anna@corp.example.com (source user_name)",
         "mail = anna.berg@example.com (source mail, lower case)",
-        "id not sent: attribute:employeeID is empty (source attribute:employeeID)",
-        "role condition: not a member of Domain Admins (constant admin)",
-        "team no value: no value passes the rule (groups by name, match ^Eng as E, map alone)",
-        "to scope: needs the scope to (template {account_name}@x.org)",
+        "id not issued: the agent sent no employeeID (source attribute:employeeID)",
+        "role not issued: not a member of Domain Admins (constant admin)",
+        "team not issued: no value passes the rule (groups by name, match ^Eng as E, map alone)",
+        "to not issued: needs the scope to (template {account_name}@x.org)",
     ]
+
+
+def test_the_lines_are_what_is_issued() -> None:
+    """A rule that comes too late for a single value has none; what is set beside the rules has a line, too."""
+    viewer, editor = (ClaimRule(claim="role", value=value, single=True) for value in ("Viewer", "Editor"))
+    policy = ClaimsPolicy(rules=(viewer, editor))
+    told = issued(policy)
+    assert told.values["role"] == "Viewer"
+    lines = explain(told)
+    assert "role = Viewer (constant Viewer)" in lines
+    assert "role not issued: an earlier rule has set the single value (constant Editor)" in lines
+    assert "email_verified = false (claims.email_verified of the trust)" in lines
+    steps = {step.claim for step in told.steps if step.outcome == "issued"}
+    assert steps - {"(subject)"} == set(told.values)
+
+
+def test_an_attribute_of_saml_has_its_friendly_name() -> None:
+    """Nobody knows object identifiers by heart."""
+    assert "urn:oid:2.5.4.42 [givenName] = Anna (source given_name)" in explain(issued(ClaimsPolicy(), protocol="saml"))
 
 
 def test_many_values_are_counted() -> None:
     """A thousand groups are not a thousand names on one line."""
     lines = explain(issued(ClaimsPolicy(groups_over="cut", groups_most=12), person(groups=crowd(20))))
-    assert "g00011xxxxxx and 10 more (groups by name)" in lines[-3]
-    assert lines[-2].endswith("and 2 more cut: 20 values, 12 at most (bounds)")
+    assert "g00011xxxxxx and 10 more (groups by name)" in lines[-4]
+    assert lines[-3].endswith("and 2 more cut: 20 values, 12 at most (bounds)")
 
 
 def test_a_refusal_stands_first() -> None:
@@ -51,9 +70,9 @@ def test_a_refusal_stands_first() -> None:
 @pytest.mark.parametrize(
     ("sector", "protocol", "rule"),
     [
-        ("", "oidc", "made for all clients"),
-        ("a.example", "oidc", "made for the sector a.example"),
-        ("", "saml", "made for this trust"),
+        ("", "oidc", "derived from the account, the same for all OpenID Connect clients"),
+        ("a.example", "oidc", "derived from the account, the same for the clients of a.example"),
+        ("", "saml", "derived from the account for this trust"),
     ],
 )
 def test_a_subject_of_our_own_says_whom_it_is_for(sector: str, protocol: ClaimsProtocol, rule: str) -> None:

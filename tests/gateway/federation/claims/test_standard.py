@@ -131,10 +131,12 @@ def test_every_claim_has_a_step_that_says_why() -> None:
 
 def test_the_steps_of_an_address_and_of_a_verified_address_of_mail() -> None:
     """`address` is made of attributes of its own."""
-    rule = "attributes streetAddress, l, st, postalCode, co"
+    rule, why = "attributes streetAddress, l, st, postalCode, co", "the agent sent none of them"
     values = ("Isthmus Street 1", "Berlin")
     assert issued(DEFAULT).steps[-1] == ClaimStep(claim="address", outcome="issued", rule=rule, values=values)
-    assert issued(DEFAULT, person(attributes={})).steps[-1] == ClaimStep(claim="address", outcome="not sent", rule=rule)
+    assert issued(DEFAULT, person(attributes={})).steps[-1] == ClaimStep(
+        claim="address", outcome="not sent", rule=rule, why=why
+    )
     assert issued(DEFAULT, scopes=frozenset()).steps[-1] == ClaimStep(
         claim="address", outcome="scope", rule=rule, why="needs the scope address"
     )

@@ -45,7 +45,7 @@ async def test_a_person_who_has_signed_in_is_previewed_from_the_directory(stand:
     view = await admin.show_claims("wiki", ANNA)
     assert (view.source, view.state, view.agent, view.access, view.refused) == ("directory", "live", "agent1", "", "")
     assert view.values["groups"] == ["Engineering"]
-    assert any(line.startswith("team not sent") for line in view.lines), view.lines
+    assert any(line.startswith("team not issued: the agent sent no") for line in view.lines), view.lines
     assert "department" in (*view.withheld, *view.absent)
     assert (view.changes, view.last_sign_in > 0) == ([], True)
     stand.people.about = {"groups": (), "display_name": "Anna Other"}
@@ -57,6 +57,9 @@ async def test_a_person_who_has_signed_in_is_previewed_from_the_directory(stand:
     )
     only = await admin.show_claims("wiki", ANNA, scopes=["openid"])
     assert "groups" not in only.values
+    for wrong, told in (({"scopes": ["grups"]}, "has no scope 'grups'; it has"), ({"address": "300.1.1.1"}, "not an IP")):
+        with pytest.raises(ActRefused, match=told):
+            await admin.show_claims("wiki", ANNA, **wrong)
     entries = await admin.audit(kind="admin.claims_shown")
     assert {(entry.subject, entry.detail["trust"]) for entry in entries} == {(ANNA, "wiki")}
 
