@@ -99,9 +99,11 @@ class Accounts:
         lockout counts by spelling until it knows the account.
         """
         for place, (attribute, value) in enumerate(self._readings(name)):
-            typed = fold(value)
-            held = [one.decode("utf-8", "replace") for one in account.entry.get(attribute.lower(), ())]
-            if any(fold(one) == typed for one in held):
+            values = account.entry.get(attribute.lower())
+            if not values:
+                continue
+            typed, held = fold(value), [one.decode("utf-8", "replace") for one in values]
+            if typed in map(fold, held):
                 return place, False
             if any(typed in spellings(one) for one in held):
                 return place, True

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 
 _BOOT = getattr(time, "CLOCK_BOOTTIME", None)  # counts while suspended, unlike CLOCK_MONOTONIC on Linux
 
 
-def _elapsed() -> float:
-    return time.clock_gettime(_BOOT) if _BOOT is not None else time.monotonic()
+_elapsed: Callable[[], float] = functools.partial(time.clock_gettime, _BOOT) if _BOOT is not None else time.monotonic
 
 
 def steady_clock(wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = _elapsed) -> Callable[[], float]:

@@ -27,6 +27,7 @@ from gateway.protocol import (
 log = structlog.get_logger()
 
 MAX_DETAIL = 200
+_OUTCOMES = {outcome: Outcome(outcome.value) for outcome in directory.CheckOutcome}
 
 
 class Checked(Struct, frozen=True):
@@ -67,21 +68,22 @@ class Validator:
             log.error("check.failed", user=body.user_name, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
             return self._failed(f"the agent failed ({type(error).__name__})")
         else:
-            self.outcomes[result.outcome.value] += 1
+            outcome = _OUTCOMES[result.outcome]
+            self.outcomes[outcome] += 1
             milliseconds = (time.perf_counter() - started) * 1000
             log.info(
                 "credential.checked",
                 user=body.user_name,
-                outcome=result.outcome.value,
+                outcome=str(outcome),
                 detail=result.detail,
                 milliseconds=round(milliseconds, 1),
             )
         finally:
             structlog.contextvars.reset_contextvars(**bound)
-        account = result.account
-        if self._lookups is not None and account is not None and result.outcome is directory.CheckOutcome.SUCCESS:
-            self._lookups.note(AccountId(*account))
-        return Checked(_answer(result, milliseconds, body.user_name), AccountId(*account) if account is not None else None)
+        account = AccountId(*result.account) if result.account is not None else None
+        if self._lookups is not None and account is not None and outcome is Outcome.SUCCESS:
+            self._lookups.note(account)
+        return Checked(_answer(result, outcome, milliseconds, body.user_name), account)
 
     def _failed(self, detail: str) -> Checked:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
@@ -117,7 +119,7 @@ class Validator:
         return await self._directories.verify(credential, deadline=deadline, before_bind=before_bind)
 
 
-def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) -> AnswerBody:
+def _answer(result: directory.CheckResult, outcome: Outcome, milliseconds: float, user_name: str) -> AnswerBody:
     identity, detail = None, result.detail
     if result.identity is not None:
         identity, left_out = bounded_identity(result.identity)
@@ -125,7 +127,7 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
             log.warning("identity.cut", user=user_name, left_out=left_out)
             detail = f"left out: {', '.join(left_out)}; {detail}".rstrip("; ")
     return AnswerBody(
-        Outcome(result.outcome.value),
+        outcome,
         identity,
         result.password_proven,
         detail[:MAX_DETAIL],
