@@ -140,8 +140,10 @@ class AgentEndpoint:
         self._open.add(connection)
         # a task of its own: an agent that reads slowly must not keep its own answers from being read
         writer = asyncio.create_task(self._write(ws, connection, http), name=f"agent-writer-{address}")
+        # and another: each frame would resume every coroutine from the connection through all middlewares down to here
+        reader = asyncio.create_task(self._read(ws, connection, http), name=f"agent-reader-{address}")
         try:
-            await self._read(ws, connection, http)
+            await reader
         except Exception:
             log.exception("agent.failed", agent=connection.name, address=connection.address)
             connection.close(CloseCode.GOING_AWAY, _FAILED)

@@ -128,7 +128,7 @@ class RelayAuthenticator:
             # without the wait for others: whoever makes their own guesses wait would lengthen everybody's delay
             self._refusals.note(began + waited, exists=subject is not None)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
-        return await self._record(kind, attempt, verdict, body.detail, body)
+        return await self._record(kind, attempt, verdict, body.detail, body, subject)
 
     async def _settle(self, admitted: Admitted, attempt: Attempt, outcome: Outcome, subject: AccountId | None) -> None:
         """A store that did not take it leaves the lease, which counts as a failure until its deadline."""
@@ -193,29 +193,37 @@ class RelayAuthenticator:
         return await self._dispatcher.dispatch(task)
 
     async def _record(
-        self, kind: str, attempt: Attempt, verdict: Verdict, detail: str, body: AnswerBody | None = None
+        self,
+        kind: str,
+        attempt: Attempt,
+        verdict: Verdict,
+        detail: str,
+        body: AnswerBody | None = None,
+        subject: AccountId | None = None,
     ) -> Verdict:
-        """Write the trail, then count and log what is answered; returns that. body: what an agent answered, if any did."""
-        written = True
+        """Write the trail, then count and log what is answered; returns that. body: what an agent answered, if any did, and
+        subject: about whom."""
+        written, outcome = True, _outcome(verdict)
         try:
-            written = await self._write(self._event(kind, attempt, verdict, detail, body), attempt)
+            written = await self._write(self._event(kind, attempt, verdict, outcome, detail, body, subject), attempt)
         except StoreError as error:
             log.error(  # noqa: TRY400 - it says all
                 "signin.not_recorded",
                 kind=kind,
-                outcome=_outcome(verdict),
+                outcome=outcome,
                 user=attempt.known_as,
                 address=attempt.address,
                 via=attempt.via,
                 error=str(error),
             )
             verdict = _not_recorded(kind, verdict)
-        self._metrics.count(kind, _outcome(verdict), verdict.milliseconds)
+            outcome = _outcome(verdict)
+        self._metrics.count(kind, outcome, verdict.milliseconds)
         if written:  # what the trail folds, the log does
             log.info(
                 "signin.checked",
                 kind=kind,
-                outcome=_outcome(verdict),
+                outcome=outcome,
                 user=attempt.known_as,
                 agent=verdict.agent,
                 milliseconds=round(verdict.milliseconds, 1),
@@ -234,14 +242,23 @@ class RelayAuthenticator:
         await self._audit.append(event, patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0)
         return True
 
-    def _event(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str, body: AnswerBody | None) -> AuditEvent:
+    def _event(
+        self,
+        kind: str,
+        attempt: Attempt,
+        verdict: Verdict,
+        outcome: str,
+        detail: str,
+        body: AnswerBody | None,
+        subject: AccountId | None,
+    ) -> AuditEvent:
         return AuditEvent(
             time=self._clock(),
             kind=kind,
             actor=attempt.via,
             subject=attempt.known_as[:LONGEST_NAME],
-            account=(body.subject if body is not None else None) or attempt.account,
-            outcome=_outcome(verdict),
+            account=subject or attempt.account,
+            outcome=outcome,
             address=attempt.address,
             agent=verdict.agent,
             controller=body.controller if body is not None else "",
