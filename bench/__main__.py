@@ -1,22 +1,22 @@
 """`make bench`: a `name value` line for each figure. Everything on this one machine; ratios are what counts.
 
-usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [claims] [federation] [adfs]      default: all
+usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [claims] [federation] [command] [adfs]
+       default: all
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.admission import measure as measure_admission
 from bench.claims import measure as measure_claims
+from bench.command import measure as measure_command
+from bench.crowd import FROM_ONE_ADDRESS, crowd
 from bench.federation import measure as measure_federation
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
@@ -27,10 +27,7 @@ from demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
 from demo.signin import directories_toml
 from demo.slapd import ThrowawaySlapd
 from demo.stand import Stand
-from gateway.administrator import Administrator
 from isthmus import logging
-from isthmus.relay_settings import RelaySettings
-from settings import load_settings
 
 QUICK = "--quick" in sys.argv
 SECONDS = 3 if QUICK else 10
@@ -210,29 +207,16 @@ def store() -> None:
 
 def relay() -> None:
     """What a thousand agent connections cost the relay."""
-    with Stand("", relay=RELAY) as stand, tempfile.TemporaryDirectory() as home:
+    with Stand("", relay=FROM_ONE_ADDRESS + RELAY) as stand:
         empty = rss_mb(stand.processes["relay"].pid)
-        tokens = asyncio.run(create_tokens(stand, AGENTS))
-        command = [sys.executable, "-m", "bench.agents", home, str(stand.ca_file), str(AGENTS), str(CONNECTIONS)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:
-            assert crowd.stdin is not None  # noqa: S101
-            assert crowd.stdout is not None  # noqa: S101
-            crowd.stdin.write("\n".join(tokens) + "\n")
-            crowd.stdin.flush()
-            if crowd.stdout.readline().strip() != "ready":
-                raise RuntimeError("the agents did not connect")
-            show(
-                "relay.rss_mb",
-                rss_mb(stand.processes["relay"].pid),
-                f"{AGENTS * CONNECTIONS} connections; {empty:.0f} without",
-            )
-            crowd.stdin.close()
+        with crowd(stand, AGENTS, CONNECTIONS):
+            remark = f"{AGENTS * CONNECTIONS} connections; {empty:.0f} without"
+            show("relay.rss_mb", rss_mb(stand.processes["relay"].pid), remark)
 
 
-async def create_tokens(stand: Stand, count: int) -> list[str]:
-    """Enrolment tokens, from the running relay."""
-    admin = Administrator(load_settings(stand.relay_config, RelaySettings).server)
-    return [(await admin.create_token(f"crowd-{number}", ["bench.invalid"])).text for number in range(count)]
+def command() -> None:
+    """How long `isthmus --help` takes."""
+    measure_command(ROUNDS)
 
 
 def adfs() -> None:
@@ -255,7 +239,7 @@ def claims() -> None:
 
 def federation() -> None:
     """Flows of applications, on a relay with a durable store."""
-    measure_federation(SECONDS, ROUNDS, RELAY, AGENT)
+    measure_federation(SECONDS, ROUNDS, RELAY, AGENT, quick=QUICK)
 
 
 def main() -> None:
@@ -264,7 +248,7 @@ def main() -> None:
         print(f"# the targets are for 2 cores; this machine has {os.cpu_count()}", flush=True)
     logging.set_up("warning", "text")
     wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for part in (signin, fast, relay, store, admission, claims, federation, adfs):
+    for part in (signin, fast, relay, store, admission, claims, federation, command, adfs):
         if not wanted or part.__name__ in wanted:
             part()
 
