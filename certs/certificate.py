@@ -18,6 +18,7 @@ MAX_DER = 65536
 """Bytes. A certificate with hundreds of names has some ten thousand."""
 _MALFORMED = (
     ValueError,
+    TypeError,  # of a bit string in a name
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
@@ -122,6 +123,6 @@ def _self_signed(parsed: x509.Certificate) -> bool:
         parsed.verify_directly_issued_by(parsed)
     except InvalidSignature:
         return False
-    except (TypeError, *_MALFORMED):
+    except _MALFORMED:
         return True
     return True

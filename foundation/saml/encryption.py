@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -107,7 +107,10 @@ def decrypt_element(data: bytes, keys: Sequence[rsa.RSAPrivateKey], what: str, *
 
 
 def _recipient(certificate: Certificate) -> rsa.RSAPublicKey:
-    key = x509.load_der_x509_certificate(certificate.der).public_key()
+    try:
+        key = x509.load_der_x509_certificate(certificate.der).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SamlError(_WHAT, "the party's encryption key cannot be read") from error
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < MIN_RSA_BITS:
         raise SamlError(_WHAT, f"the party's encryption key is not RSA with {MIN_RSA_BITS} bits or more")
     return key

@@ -14,7 +14,7 @@ import re
 from lxml import etree  # type: ignore[import-untyped]
 
 from foundation.saml.errors import SamlError, as_saml_error
-from foundation.xml import parse_xml
+from foundation.xml import MAX_NODES, parse_xml
 
 PROTOCOL = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 ASSERTION = "{urn:oasis:names:tc:SAML:2.0:assertion}"
@@ -23,6 +23,9 @@ DS = "{http://www.w3.org/2000/09/xmldsig#}"
 XENC = "{http://www.w3.org/2001/04/xmlenc#}"
 MAX_MESSAGE_BYTES = 128 * 1024
 """Of a protocol message. A signed request has some 5,000."""
+MAX_MESSAGE_NODES = 2_000
+"""Elements and attributes of one. A request has some fifty; each thousand takes some 5 ms of a processor to read and verify,
+while nobody else is answered."""
 MAX_TEXT = 1024
 """Characters of a name, an address or an identifier (saml-core-2.0-os section 8.3.6 says 1,024 of an entity ID)."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}")
@@ -35,7 +38,7 @@ def parse_message(data: bytes, what: str, max_bytes: int = MAX_MESSAGE_BYTES, *,
     they are not there, which is how CVE-2017-11428 cut names short. With `comments` they may be there, as people write them
     into metadata; what `text_of` reads still has none in it."""
     with as_saml_error():
-        root = parse_xml(data, what, max_bytes)
+        root = parse_xml(data, what, max_bytes, max_nodes=MAX_NODES if comments else MAX_MESSAGE_NODES)
     if comments:
         return root
     document = root.getroottree()

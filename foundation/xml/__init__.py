@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from foundation.lazy import lazy_names
 from foundation.xml.elements import parse_elements, write_elements
 from foundation.xml.errors import MalformedXml
-from foundation.xml.limits import check_limits
+from foundation.xml.limits import MAX_NODES, check_limits
 
 if TYPE_CHECKING:
     from foundation.xml.parser import hardened_parser, parse_xml
 
 _MODULES = {"parser": "hardened_parser parse_xml"}
 
-__all__ = ["MalformedXml", "check_limits", "hardened_parser", "parse_elements", "parse_xml", "write_elements"]
+__all__ = ["MAX_NODES", "MalformedXml", "check_limits", "hardened_parser", "parse_elements", "parse_xml", "write_elements"]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_names(__name__, _MODULES)

@@ -6,6 +6,7 @@ Kind of state: a copy of the store's, by the generation `trusts`, like the regis
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ class Parties:
 
 
 _Read = dict[tuple[bytes, str, str], PartyDescription]
-"""By the document, and what the trust demands of it."""
+"""By the document's digest, and what the trust demands of it."""
 
 
 def _read_all(trusts: Iterable[Trust], documents: Mapping[str, bytes], before: _Read) -> tuple[list[Party], _Read]:
@@ -150,7 +151,7 @@ def _read_all(trusts: Iterable[Trust], documents: Mapping[str, bytes], before: _
         described: PartyDescription | None = None
         try:
             if document:  # read as when it came: the trust may demand more of it by now
-                key = document, trust.saml.entity_id, trust.saml.metadata_signer
+                key = hashlib.sha256(document).digest(), trust.saml.entity_id, trust.saml.metadata_signer
                 described = before.get(key) or read_party_metadata(document, entity_id=key[1], signer=key[2])
                 read[key] = described
             parties.append(party_of(trust, described))

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree  # type: ignore[import-untyped]
 
+from certs import read_certificate
 from foundation.saml import (
     CIPHERS,
     SamlError,
@@ -229,6 +230,14 @@ def test_a_key_that_cannot_encrypt() -> None:
     for certificate in (elliptic_party()[1], party("short", 1024).certificate):
         with pytest.raises(SamlError, match="not RSA with 2048 bits"):
             encrypt_element(response(), "_assertion1", certificate)
+
+
+def test_a_key_that_cannot_be_read() -> None:
+    """Of a kind that nobody knows: a certificate with it can be read."""
+    rsa_encryption = bytes.fromhex("06092a864886f70d010101")
+    unknown = party().certificate.der.replace(rsa_encryption, rsa_encryption[:-1] + b"\x2d")
+    with pytest.raises(SamlError, match="cannot be read"):
+        encrypt_element(response(), "_assertion1", read_certificate(unknown))
 
 
 CBC = encrypted("aes128-cbc")

@@ -23,7 +23,7 @@ from foundation.saml import (
     read_name_id,
     read_posted,
 )
-from foundation.saml.nodes import MAX_MESSAGE_BYTES
+from foundation.saml.nodes import MAX_MESSAGE_BYTES, MAX_MESSAGE_NODES
 from foundation.saml.requests import MAX_CONTEXTS, MAX_SESSION_INDEXES
 from tests.foundation.saml.parties import (
     ENTITY,
@@ -194,6 +194,10 @@ def test_requests_that_are_none(inside: str, attributes: str, reason: str) -> No
         (lambda data: b"<?a b?>" + data, "processing instructions"),
         (lambda data: data + b"<!-- -->", "comments"),
         (lambda data: data + b" " * MAX_MESSAGE_BYTES, "bytes"),
+        (
+            lambda data: data.replace(b"</samlp:AuthnRequest>", b"<a/>" * MAX_MESSAGE_NODES + b"</samlp:AuthnRequest>"),
+            "elements",
+        ),
     ],
     ids=[
         "version",
@@ -208,6 +212,7 @@ def test_requests_that_are_none(inside: str, attributes: str, reason: str) -> No
         "before",
         "after",
         "long",
+        "S29 elements",
     ],
 )
 def test_messages_that_are_none(change: Callable[[bytes], bytes], reason: str) -> None:

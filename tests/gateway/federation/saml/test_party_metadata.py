@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from certs import CertificateUnreadable, read_certificate
 from foundation.http import FetchFailed
 from gateway.federation.saml import MetadataRefresh, NoMetadataAddress, Parties
 from gateway.federation.saml.party_metadata import AGED, LARGEST, LONGEST, RETRY, SHORTEST, USUAL, interval
@@ -200,6 +202,18 @@ async def test_a_list_of_a_federation_serves_after_a_restart(stand: Stand) -> No
         found = parties.of("wiki")
         assert found is not None
         assert [consumer.url for consumer in found.consumers] == ["https://grafana.example.com/saml/acs"]
+
+
+async def test_a_certificate_that_no_reader_expects_stops_nobody(stand: Stand) -> None:
+    """S27: a bit string in a name. It is left out, like others that cannot be read, and the duty goes on."""
+    odd = party("reading").certificate.der.replace(b"\x0c\x07reading", b"\x03\x07\x00eading")
+    with pytest.raises(CertificateUnreadable):
+        read_certificate(odd)
+    written = base64.b64encode(odd).decode()
+    whole = key(party("reading")).replace(base64.encodebytes(party("reading").certificate.der).decode(), written)
+    kept = await stand.look(entity(role(whole + CONSUMER)))
+    assert kept.document != b""
+    assert served(stand) == 0
 
 
 async def test_nobody_signs_out_over_http(stand: Stand) -> None:
