@@ -11,6 +11,7 @@ from structlog.typing import EventDict
 from gateway.federation.keys import NoSigningKey
 from gateway.federation.provider import subject_secret
 from tests.gateway.federation.oidc.stand import APP, oidc_stand
+from tests.support.nodes import address_of, trusting_client
 from tests.support.relay_and_agent import relay
 
 
@@ -19,6 +20,21 @@ async def test_a_relay_without_trusts_makes_no_keys(tmp_path: Path) -> None:
     async with relay(tmp_path) as running:
         assert running.federation.keys.jwks() == {"keys": []}
         assert await running.store.signing_keys.all() == []
+
+
+async def test_what_is_signed_by_no_key_yet_is_neither_given_nor_cached_nor_logged_as_an_error(
+    tmp_path: Path, logs: list[EventDict]
+) -> None:
+    """Metadata and key set of a relay without applications, asked for by whoever is early."""
+    async with relay(tmp_path) as running, trusting_client(tmp_path) as client:
+        async with client.get(address_of(running) + "/saml/metadata") as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+            assert "no metadata yet" in await answer.text()
+            assert answer.headers["Cache-Control"] == "no-store"
+        async with client.get(address_of(running) + "/oidc/jwks") as answer:
+            assert await answer.json(content_type=None) == {"keys": []}
+            assert answer.headers["Cache-Control"] == "public, max-age=0"
+        assert not [line for line in logs if line["log_level"] in {"error", "critical"}]
 
 
 async def test_without_a_key_the_relay_serves_and_the_application_gets_an_error(

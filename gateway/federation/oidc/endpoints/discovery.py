@@ -53,8 +53,10 @@ class DiscoveryEndpoint:
         return _public(self.metadata, _CONFIGURATION_AGE)
 
     async def show_keys(self, _request: web.Request) -> web.Response:
-        """The key set (RFC 7517 section 5): what signs, what will, and what did."""
-        return _public(self._context.keys.jwks(), self._jwks_age, "application/jwk-set+json")
+        """The key set (RFC 7517 section 5): what signs, what will, and what did. An empty one is not cached: keys come with
+        the first application."""
+        jwks = self._context.keys.jwks()
+        return _public(jwks, self._jwks_age if jwks["keys"] else 0, "application/jwk-set+json")
 
 
 def _public(document: Mapping[str, Any], age: int, content_type: str = "application/json") -> web.Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-import structlog
 from aiohttp import web
 
 from gateway.federation.keys import SigningKeyError
@@ -14,11 +13,11 @@ from gateway.federation.saml.context import METADATA, SIGN_ON, SINGLE_LOGOUT, Sa
 from gateway.federation.saml.documents import ProviderDescription, write_metadata
 from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
 
-log = structlog.get_logger()
-
 _VALID = 7 * 86400.0
 """Seconds: far longer than a partner may cache it."""
 _TYPE = "application/samlmetadata+xml"
+_SOON = {"Retry-After": "60", "Cache-Control": "no-store"}
+_NO_KEY = "There is no metadata yet: its signing key is made with the first application. Try again in a minute.\n"
 
 
 class MetadataEndpoint:
@@ -37,9 +36,8 @@ class MetadataEndpoint:
         """For partners: `Cache-Control` says what the rollover of keys counts on."""
         try:
             document = await self.document()
-        except SigningKeyError as error:
-            log.error("saml.no_key", error=str(error))  # noqa: TRY400 - it says all
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "60"}) from error
+        except SigningKeyError as error:  # not logged for each request: whoever makes or reads the keys tells of it
+            raise web.HTTPServiceUnavailable(headers=_SOON, text=_NO_KEY) from error
         tag = f'"{hashlib.sha256(document).hexdigest()[:32]}"'
         headers = {
             "Cache-Control": f"public, max-age={int(self._context.keys.settings.max_age)}",
