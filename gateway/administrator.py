@@ -28,6 +28,8 @@ from gateway.federation import (
     SessionEnding,
     SessionListView,
     SessionSelection,
+    TrialActs,
+    TrialAddressView,
     TrustActs,
     TrustChangeView,
     TrustRegistry,
@@ -353,6 +355,15 @@ class Administrator:
             ring=ring,
             trust=trust,
         )
+
+    async def try_signing_key(self, key: str, trust: str) -> TrialAddressView:
+        """An address that starts a trial of a key with one trust, in the browser in which it is opened."""
+
+        def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[TrialAddressView]:
+            acts = TrialActs(store, TrustRegistry(store.trusts), self._settings.public_url, time.time)
+            return acts.try_key(key, trust, self._actor)
+
+        return await self._order("try_signing_key", TrialAddressView, lambda: self._with_store(work), key=key, trust=trust)
 
     async def sessions(self, selection: SessionSelection, limit: int = 100) -> SessionListView:
         """Sessions that are meant; up to `limit` in full."""

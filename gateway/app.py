@@ -33,6 +33,7 @@ from gateway.federation import (
     key_orders,
     metadata_orders,
     session_orders,
+    trial_orders,
     trust_orders,
 )
 from gateway.housekeeping import Housekeeping, Sleep
@@ -308,6 +309,7 @@ class Relay:
         return {
             **trust_orders(self.trust_acts),
             **key_orders(self.federation.key_acts),
+            **trial_orders(self.federation.trial_acts),
             **metadata_orders(self.federation.metadata),
             **inspection_orders(preview, issued, self.federation.trust_walk()),
             **session_orders(self.session_acts),

@@ -171,6 +171,8 @@ class ApplicationExplanation(msgspec.Struct, kw_only=True):
     """What came of it."""
     reason: str
     """The error of the protocol; what was issued."""
+    key: str
+    """The signing key of what was issued, and whether it was only tried."""
     meaning: str
     next: str
 
@@ -195,6 +197,7 @@ def explain_application(entry: AuditView) -> ApplicationExplanation:
         claims=detail.get("attributes", "") or detail.get("claims", ""),
         answer=AT_APPLICATIONS[entry.kind],
         reason=detail.get("reason", "") if refused else _issued(entry),
+        key=_key(entry),
         meaning=meaning,
         next=following.format(trust=trust or _named(detail) or "TRUST", user=entry.subject or "USER"),
     )
@@ -235,3 +238,8 @@ def _issued(entry: AuditView) -> str:
     if "assertion_id" in entry.detail:
         names.append(f"assertion {entry.detail['assertion_id']}")
     return ", ".join(names)
+
+
+def _key(entry: AuditView) -> str:
+    key = entry.detail.get("key", "")
+    return f"{key} (tried: `isthmus certs try`)" if key and entry.detail.get("trial") else key

@@ -9,6 +9,7 @@
     presets/       trusts of well-known applications with gaps to fill, and what is to be entered there
     provider       all of it, put together
     person_applications   what one person may start, and has let in
+    trials/        a signing key signs for one session before it signs for everybody
     transactions   a sign-in for an application while the person is at the sign-in page
     outbound       what the relay asks of applications' servers; destinations: where it may connect to
     account_sweep  asks whether accounts still live behind what nobody uses
@@ -41,6 +42,7 @@ from gateway.federation.sessions import (
     session_orders,
 )
 from gateway.federation.settings import FederationSettings
+from gateway.federation.trials import TrialActs, TrialAddressView, trial_orders
 from gateway.federation.trusts import (
     MOST_SECRETS,
     ClientSecret,
@@ -76,6 +78,8 @@ __all__ = [
     "SessionEnding",
     "SessionListView",
     "SessionSelection",
+    "TrialActs",
+    "TrialAddressView",
     "Trust",
     "TrustActs",
     "TrustChangeView",
@@ -95,6 +99,7 @@ __all__ = [
     "read_trust",
     "relay_addresses",
     "session_orders",
+    "trial_orders",
     "trust_orders",
     "write_trust",
 ]

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.federation.applications import TrustsById
+from gateway.federation.keys import NO_TRIAL, Trial
 from gateway.federation.trusts import Trust
 from gateway.signin import Departure, DepartureOutcome, Farewell, Session, session_key
 from gateway.store import GrantStore, ParticipantRecord, ParticipantStore, SessionStore
@@ -96,13 +97,23 @@ class Participants:
         self._store, self._sessions, self._grants, self._trusts, self._channels = store, sessions, grants, trusts, channels
         self._clock, self._browser, self._time_limit = clock, browser, time_limit
 
-    async def joined(self, session: Session, trust: Trust, details: bytes, *, subject: str = "", until: float = 0.0) -> str:
+    async def joined(
+        self,
+        session: Session,
+        trust: Trust,
+        details: bytes,
+        *,
+        subject: str = "",
+        until: float = 0.0,
+        trial: Trial = NO_TRIAL,
+    ) -> str:
         """An application was signed in to; what it calls the session. Again replaces what was known of it.
 
         details: what its channel needs. subject: what it calls the person. until: Unix seconds up to which it has to be told
-        of the end; 0: for as long as the session may last. Raises StoreError; SessionOver where the session has ended
-        meanwhile: whoever ends it takes its applications afterwards, so one that came before that is told, and one that came
-        later is refused here.
+        of the end; 0: for as long as the session may last. trial: of the browser, with this trust.
+
+        Raises StoreError; SessionOver where the session has ended meanwhile: whoever ends it takes its applications
+        afterwards, so one that came before that is told, and one that came later is refused here.
         """
         index = session.index(trust.id)
         record = ParticipantRecord(
@@ -113,6 +124,8 @@ class Participants:
             details=details,
             since=self._clock(),
             expires_at=until or session.ends_at,
+            tried_key=trial.key,
+            tried_until=trial.until,
         )
         await self._store.add(record)
         if not await self._lives(session):
@@ -183,7 +196,7 @@ class Participants:
         if channel is not None:
             async with go.places:
                 outcome = await self._tell_by(channel, participant, go) if go.silent[trust.id] < PATIENCE else "failed"
-        log.info("logout.told", trust=trust.id, outcome=outcome)
+        log.info("logout.told", trust=trust.id, outcome=outcome, **self._tried(participant))
         return outcome
 
     async def _tell_by(self, channel: LogoutChannel, participant: Participant, go: _Go) -> DepartureOutcome:
@@ -193,6 +206,10 @@ class Participants:
         except TimeoutError:
             go.silent[participant.trust.id] += 1
             return "failed"
+
+    def _tried(self, participant: Participant) -> dict[str, str]:
+        tried = participant.record.tried_at(self._clock())
+        return {"tried_key": tried} if tried else {}
 
     def _known(self, records: Sequence[ParticipantRecord]) -> list[Participant]:
         """Without those whose trust is gone, or signs nobody in: nobody knows how to tell them."""

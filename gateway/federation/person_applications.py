@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from gateway.federation.claims import subject_of
 from gateway.federation.trusts import Trust, check_access
@@ -86,6 +87,19 @@ class ApplicationsByTrust:
                 scopes=tuple(sorted(consent.scopes)) if consent is not None else (),
                 offline=bool(times),
             )
+
+
+def start_links(trust: Trust, consumer: str) -> list[ApplicationLink]:
+    """Where a sign-in to an application begins: here, and at its own address. Pure.
+
+    consumer: where a SAML party takes responses; empty where that is not known.
+    """
+    links = [ApplicationLink(name=trust.name, url=url)] if (url := start_of(trust)) else []
+    own = next(iter(trust.oidc.redirect_uris), "") if trust.protocol == "oidc" else consumer
+    parts = urlsplit(own)
+    if parts.scheme == "https" and parts.netloc:  # an app on a device has no page of its own
+        links.append(ApplicationLink(name=parts.netloc, url=f"https://{parts.netloc}/"))
+    return links
 
 
 def start_of(trust: Trust) -> str:

@@ -23,16 +23,17 @@ from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens
 from gateway.federation.outbound import outbound
 from gateway.federation.participants import LogoutChannel, Participants
-from gateway.federation.person_applications import ApplicationsByTrust
+from gateway.federation.person_applications import ApplicationsByTrust, start_links
 from gateway.federation.rates import Rates
 from gateway.federation.refused_requests import record_refusals
 from gateway.federation.saml import LogoutChains, MetadataRefresh, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
-from gateway.federation.trusts import TrustRegistry
+from gateway.federation.trials import TrialActs, TrialPages, Trials
+from gateway.federation.trusts import Trust, TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.relay import Authenticator, LookUps, Refusals
-from gateway.signin import AccountChecks, Seal, Session, SignInPages
+from gateway.signin import AccountChecks, ApplicationLink, Seal, Session, SignInPages
 from gateway.store import SessionRecord, Store
 
 log = structlog.get_logger()
@@ -69,6 +70,8 @@ class Federation:
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.of_person = ApplicationsByTrust(store, trusts, clock)
         self.parties = Parties(self.trusts, store.trusts)
+        self.trials = Trials(store.keyring, store.once, clock)
+        self.trial_acts = TrialActs(store, trusts, public_url, clock)
         self.grant_checks = GrantChecks(store.grants, checks)
         self._saml = SamlContext(
             public_url=self.issuer,
@@ -76,6 +79,7 @@ class Federation:
             parties=self.parties,
             keys=self.keys,
             lifetimes=settings.lifetimes,
+            trials=self.trials,
             secret=self._secret,
             clock=clock,
             metrics=self.metrics,
@@ -135,6 +139,7 @@ class Federation:
             signin,
             self.transactions,
             self.participants,
+            self.trials,
             issuer=self.issuer,
             secret=self._secret,
             checks=self.grant_checks,
@@ -147,7 +152,15 @@ class Federation:
         oidc.add_routes(app)
         saml = SamlProvider(self._saml, signin, self.transactions, self.participants, self._chains)
         saml.add_routes(app)
+        trials = TrialPages(self.trials, self.keys, self.trusts, self._store, signin, self._starts, self._clock)
+        trials.add_routes(app)
         Continuation(self.transactions, signin, {"oidc": oidc.resume, "saml": saml.resume}).add_routes(app)
+
+    def _starts(self, trust: Trust) -> list[ApplicationLink]:
+        """Where a sign-in to an application begins: here, and at the application itself."""
+        party = self.parties.of(trust.id)
+        consumer = party.default_consumer if party is not None else None
+        return start_links(trust, consumer.url if consumer is not None else "")
 
 
 def key_context(settings: FederationSettings, store: Store, public_url: str, clock: Callable[[], float]) -> RingContext:

@@ -10,7 +10,7 @@ from gateway.signin.application_pages import ApplicationPages
 from gateway.signin.applications import Application, ApplicationLink, Applications, LetIn, PersonApplications
 from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
-from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
+from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken, delete_cookie, read_cookie, set_cookie
 from gateway.signin.departures import Departure, DepartureOutcome, Farewell, SessionDependents
 from gateway.signin.errors import BadBranding
 from gateway.signin.messages import Message, message_of, rejection
@@ -54,12 +54,15 @@ __all__ = [
     "SignInSettings",
     "Steps",
     "check_pages",
+    "delete_cookie",
     "is_proofread",
     "language_name",
     "message_of",
     "parse_colour",
+    "read_cookie",
     "rejection",
     "session_key",
+    "set_cookie",
     "shipped_texts",
     "unnamed_warning",
 ]

@@ -99,6 +99,53 @@ class ApplicationPages:
             fields=fields,
         )
 
+    def show_trial_question(
+        self,
+        request: web.Request,
+        application: Application,
+        person: Identity,
+        *,
+        key: str,
+        minutes: int,
+        action: str,
+        fields: Mapping[str, str],
+    ) -> web.Response:
+        """May this browser be told of by another signing key, for a while? key: its id."""
+        return self._show(
+            request,
+            "trial_question.html",
+            application,
+            title=N_("Try a signing key?"),
+            person=person,
+            key=key,
+            minutes=minutes,
+            action=action,
+            fields=fields,
+        )
+
+    def show_trial(
+        self,
+        request: web.Request,
+        application: Application,
+        *,
+        key: str,
+        until: float,
+        links: Sequence[ApplicationLink],
+        action: str,
+    ) -> web.Response:
+        """A signing key is tried in this browser. until: Unix seconds; links: where a sign-in to the application starts."""
+        return self._show(
+            request,
+            "trial.html",
+            application,
+            title=N_("You are trying a signing key"),
+            key=key,
+            until=until,
+            links=links,
+            action=action,
+            fields={},
+        )
+
     def show_result(self, request: web.Request, message: Message, *, status: int = 200) -> web.Response:
         """What a question came to; there is nothing to be done here any more."""
         return self._show(request, "result.html", None, title=message, status=status)

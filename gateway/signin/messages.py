@@ -86,6 +86,15 @@ class Message(enum.StrEnum):
     UNKNOWN_CODE = N_("This code isn't valid, or is no longer. Check it, or start again on the device.")
     DEVICE_CONNECTED = N_("Your device is connected.")
     DEVICE_DENIED = N_("The device wasn't connected.")
+    TRIAL_ADDRESS_OVER = N_(
+        "This address is no longer valid: it was used before, or is older than five minutes. "
+        "Get a new one with isthmus certs try."
+    )
+    TRIAL_IMPOSSIBLE = N_(
+        "This key can't be tried any more: it is in use or was deleted, or the application is disabled. "
+        "See isthmus certs list."
+    )
+    NO_TRIAL = N_("No signing key is being tried in this browser.")
     BAD_REQUEST = N_("The application sent a request that can't be answered. Go back to it and try again.")
     NOT_FOUND = N_("This page doesn't exist.")
     CHANGED = N_("Your password was changed.")

@@ -48,6 +48,7 @@ _IN_ANY_LANGUAGE = (
     "/account/password",
     "/apps",
     "/device",
+    "/key-trial",
     "/signed-out",
     "/signin/password",
     "/signin/new-password",
@@ -55,7 +56,7 @@ _IN_ANY_LANGUAGE = (
     "/signin/changed",
 )
 """Pages that can be asked for once more in another language."""
-_CARRYING = ("/continue/", "/saml/logout/")
+_CARRYING = ("/continue/", "/key-trial/", "/saml/logout/")
 """So can these, whose address says all that they need."""
 
 

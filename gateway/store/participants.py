@@ -23,6 +23,8 @@ participants = sa.Table(
     sa.Column("details", sa.LargeBinary, nullable=False),
     sa.Column("since", sa.Float, nullable=False),
     sa.Column("expires_at", sa.Float, nullable=False, index=True),
+    sa.Column("tried_key", sa.String(64), nullable=False),
+    sa.Column("tried_until", sa.Float, nullable=False),
     sa.Index("ix_participants_session", "session"),
     sa.Index("ix_participants_subject", "subject"),
 )
@@ -44,6 +46,14 @@ class ParticipantRecord:
     since: float
     expires_at: float
     """When nobody need be told any more."""
+    tried_key: str = ""
+    """Id of the signing key that this session tries with this application; empty where it tries none."""
+    tried_until: float = 0.0
+    """Unix seconds."""
+
+    def tried_at(self, now: float) -> str:
+        """Id of the key that is tried at that moment, if any."""
+        return self.tried_key if now < self.tried_until else ""
 
 
 class ParticipantStore(Protocol):
@@ -75,6 +85,10 @@ class ParticipantStore(Protocol):
 
     async def remove(self, trust: str, index: str) -> bool:
         """It has left by itself."""
+        ...
+
+    async def end_trial(self, trust: str, index: str) -> None:
+        """It is told with the key in use again; nothing where it tries none."""
         ...
 
     async def clear(self) -> int:
@@ -144,6 +158,11 @@ class SqlParticipants:
         statement = sa.delete(participants).where(_one(trust, index))
         return await self._database.write(lambda connection: connection.execute(statement).rowcount == 1)
 
+    async def end_trial(self, trust: str, index: str) -> None:
+        """See `ParticipantStore`."""
+        statement = sa.update(participants).where(_one(trust, index)).values(tried_key="", tried_until=0.0)
+        await self._database.write(lambda connection: connection.execute(statement))
+
     async def clear(self) -> int:
         """See `ParticipantStore`."""
         return await self._delete(sa.true())
@@ -180,4 +199,6 @@ def _record(row: Any) -> ParticipantRecord:
         details=bytes(row.details),
         since=row.since,
         expires_at=row.expires_at,
+        tried_key=row.tried_key,
+        tried_until=row.tried_until,
     )

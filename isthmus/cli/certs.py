@@ -132,6 +132,30 @@ def rollback(config: Path, ring: str, to: str, as_json: bool) -> None:
     _show(run_async(reported(open_administrator(config).roll_back_signing_keys(cast(Ring, ring), to))), as_json=as_json)
 
 
+@command.command("try")
+@relay_config
+@click.argument("key")
+@trust_option
+@json_option
+def try_key(config: Path, key: str, trust: str, as_json: bool) -> None:
+    """Sign with the next key for one application and yourself, before anybody else depends on it.
+
+    Prints an address. Open it in your own browser, within five minutes, and start: for 15 minutes, everything that the
+    application is told about you in that browser is signed with KEY. Then sign in to the application. KEY is the id of a
+    published key (`isthmus certs list --wide`).
+
+    \b
+    Example:
+      isthmus certs try 3f9c…e1 --trust payroll
+    """
+    view = run_async(reported(open_administrator(config).try_signing_key(key, trust)))
+    if as_json:
+        emit_json(view)
+        return
+    click.echo(view.url)
+    click.echo(f"\nOpen it in your own browser by {minute(view.until)}. It works once, for whoever starts first.", err=True)
+
+
 @command.command()
 @relay_config
 @ring_argument

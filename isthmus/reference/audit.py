@@ -47,7 +47,7 @@ MEANINGS = {
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
     "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`;"
     " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is"
-    " the trust.",
+    " the trust, `key` the signing key; `trial` says that the key was tried (`isthmus certs try`).",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.device_connected": "A user connected a device to an application; `device` is the address it asked from.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
@@ -78,6 +78,11 @@ MEANINGS = {
     "signing_key.changed": "A signing key came into another `state` (`published`, `active`, `retiring`), or an application"
     " was said to know it (`acknowledged`).",
     "signing_key.deleted": "A signing key was deleted; nothing that it has signed is accepted any more.",
+    "signing_key.trial_ordered": "An administrator got an address at which a signing key, the subject, can be tried with an"
+    " application (`isthmus certs try`).",
+    "signing_key.trial_started": "A trial of a signing key (`key`) with an application (`trust`) was started in the browser"
+    " and session of a user, the subject; `ordered_by` is who got the address.",
+    "signing_key.trial_ended": "A trial of a signing key was ended by the button, before its time.",
     "alert.metadata.refused": "What a trust's `metadata_url` has cannot be used (`problem`): for example, it is not signed"
     " by `metadata_signer`, has expired, or is another party's. The metadata from before stays in use.",
     "alert.metadata.aged": "The metadata of a SAML trust could not be refreshed for two days.",
@@ -118,6 +123,7 @@ _PACKAGES = (
     "gateway.federation.keys",
     "gateway.federation.keys.rollover",
     "gateway.federation.sessions",
+    "gateway.federation.trials",
     "gateway.federation.trusts",
     "gateway.federation.saml",
     "gateway.signin",

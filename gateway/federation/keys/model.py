@@ -58,6 +58,11 @@ def signing_at(keys: Iterable[SigningKey], now: float) -> SigningKey | None:
     return newest(key for key in keys if key.state is KeyState.RETIRING and key.since > now) or active
 
 
+def may_be_tried(key: SigningKey, ring: Ring, algorithm: str) -> bool:
+    """Whether it may sign for somebody who tries it: partners are shown it, and nobody has replaced or deleted it since."""
+    return (key.ring, key.algorithm) == (ring, algorithm) and key.state in {KeyState.PUBLISHED, KeyState.ACTIVE}
+
+
 def newest(keys: Iterable[SigningKey]) -> SigningKey | None:
     """The one that came into its state last."""
     return max(keys, key=lambda key: (key.since, key.id), default=None)

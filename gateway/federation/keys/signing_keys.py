@@ -12,7 +12,7 @@ from gateway.federation.keys.errors import NoSigningKey, SigningKeyDamaged
 from gateway.federation.keys.first_keys import make_first_keys
 from gateway.federation.keys.jwk import public_jwk
 from gateway.federation.keys.material import read_key
-from gateway.federation.keys.model import PUBLISHED, Ring, SigningKey, signing_at
+from gateway.federation.keys.model import PUBLISHED, Ring, SigningKey, may_be_tried, signing_at
 from gateway.federation.settings import KeySettings
 from gateway.housekeeping import Sleep
 from gateway.store import SigningKeyRecord, Store
@@ -42,8 +42,13 @@ class SigningKeys:
         self._loading = asyncio.Lock()  # of two readings the one that began later is taken last
         store.generations.watch("signing_keys", self.load)
 
-    def active(self, ring: Ring, algorithm: str) -> SigningKey:
-        """The key that signs now; of the ring `decrypting` the one that partners should encrypt for. Raises NoSigningKey."""
+    def active(self, ring: Ring, algorithm: str, tried: str = "") -> SigningKey:
+        """The key that signs now; of the ring `decrypting` the one that partners should encrypt for. Raises NoSigningKey.
+
+        tried: id of the key that is tried (`Trial`); for as long as it may be, that one.
+        """
+        if tried and (trial := self._keys.get(tried)) is not None and may_be_tried(trial, ring, algorithm):
+            return trial
         key = signing_at(self._by_algorithm.get((ring, algorithm), ()), self._clock())
         if key is None:
             raise NoSigningKey(ring, algorithm)

@@ -63,7 +63,8 @@ class BackChannelLogout:
 
     def _token(self, record: ParticipantRecord, trust: Trust) -> str:
         """Section 2.4: never with a nonce, so that nobody takes it for an ID token. Raises NoSigningKey."""
-        now = int(self._clock())
+        moment = self._clock()
+        now = int(moment)
         claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": trust.client_id,
@@ -74,5 +75,5 @@ class BackChannelLogout:
             "sid": record.index,
             "events": {EVENT: {}},
         }
-        key = self._keys.active("oidc", trust.oidc.signing_algorithm)
+        key = self._keys.active("oidc", trust.oidc.signing_algorithm, record.tried_at(moment))
         return self._signer.sign(claims, key_id=key.id, algorithm=key.algorithm, private=key.private, typ="logout+jwt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.federation.keys import Trial
 from gateway.federation.oidc.authorization_request import AuthorizationRequest
 from gateway.federation.oidc.checks.authorization import ACR, granted_scope
 from gateway.federation.oidc.codes import CodeDetails
@@ -23,14 +24,15 @@ async def issue_code(
     *,
     address: str,
     request: str,
+    trial: Trial,
 ) -> str:
-    """A code, and that the application takes part in the session. request: its correlation id.
+    """A code, and that the application takes part in the session. request: its correlation id. trial: of the browser.
 
     Raises LoginRequired where the session has ended meanwhile, StoreFull, StoreUnavailable.
     """
     now = context.clock()
     try:
-        index = await context.participants.joined(session, trust, subject.encode())
+        index = await context.participants.joined(session, trust, subject.encode(), trial=trial)
     except SessionOver as over:
         raise LoginRequired("the session has ended meanwhile") from over
     grant = GrantDetails(
@@ -47,6 +49,7 @@ async def issue_code(
         agent=session.agent,
         password_set=session.password_set,
         address=address,
+        tried_until=trial.until,
     )
     details = CodeDetails(
         trust=trust.id,

@@ -18,6 +18,7 @@ from gateway.federation.oidc.ports import SigningKeySource, TrustSource
 from gateway.federation.oidc.tokens import Tokens
 from gateway.federation.participants import Participants
 from gateway.federation.settings import FederationSettings
+from gateway.federation.trials import Trials
 from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
 from gateway.store import Store
 
@@ -43,6 +44,7 @@ class OidcContext:
     limits: RequestLimits
     client_keys: ClientKeys
     participants: Participants
+    trials: Trials
     settings: FederationSettings
     clock: Callable[[], float]
     metrics: FederationMetrics = field(default_factory=FederationMetrics)

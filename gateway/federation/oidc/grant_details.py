@@ -35,6 +35,8 @@ class GrantDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     """Of the browser, or of the device, for claims that depend on it."""
     browser: str = ""
     """Address of the browser in which a device was connected; empty where nothing but `address` was there."""
+    tried_until: float = 0.0
+    """Unix seconds until which its session may be trying a signing key; whether it is, its participant says."""
 
     def __repr__(self) -> str:
         return f"GrantDetails(scope={self.scope!r}, …)"

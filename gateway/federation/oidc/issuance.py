@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.federation.keys import signed_with
 from gateway.federation.oidc.context import OidcContext
 from gateway.federation.oidc.grant_details import GrantDetails, digest_of
 from gateway.federation.oidc.parameters import Parameters
+from gateway.federation.oidc.ports import OwnKey
 from gateway.federation.oidc.tokens import AccessToken, left_half
 from gateway.federation.trusts import Trust
 from gateway.store import AuditEvent
@@ -47,6 +49,8 @@ class IssuedGrant:
     request: str = ""
     """Correlation id of the browser's request that the grant comes from: people quote that one. Empty: of a refresh."""
     refresh_token: str = field(default="", repr=False)
+    tried: str = ""
+    """Id of the signing key that its session tries."""
 
 
 class TokenIssuance:
@@ -60,11 +64,10 @@ class TokenIssuance:
 
         Raises AuthorizationDenied, NoSigningKey, StoreUnavailable.
         """
-        lifetimes = self._context.lifetimes_of(asked.trust)
+        lifetimes, tokens, oidc = self._context.lifetimes_of(asked.trust), self._context.tokens, asked.trust.oidc
         token = self._access_token(asked, grant, lifetimes.access_token)
-        text = self._context.tokens.access_token(
-            token, asked.trust.oidc.access_token, algorithm=asked.trust.oidc.signing_algorithm
-        )
+        key = tokens.key(oidc.signing_algorithm, grant.tried)
+        text = tokens.access_token(token, oidc.access_token, algorithm=oidc.signing_algorithm, key=key)
         body: dict[str, Any] = {
             "access_token": text,
             "token_type": "Bearer",
@@ -74,8 +77,8 @@ class TokenIssuance:
         if grant.refresh_token:
             body["refresh_token"] = grant.refresh_token
         if "openid" in grant.scope:
-            body["id_token"] = self._id_token(asked, grant, text, lifetimes.id_token)
-        await self._record(asked, grant, token.id, body)
+            body["id_token"] = self._id_token(asked, grant, text, lifetimes.id_token, key)
+        await self._record(asked, grant, token.id, key.id, body)
         return body
 
     def _access_token(self, asked: TokenRequest, grant: IssuedGrant, lifetime: float) -> AccessToken:
@@ -93,7 +96,7 @@ class TokenIssuance:
             grant=digest_of(grant.id).hex(),
         )
 
-    def _id_token(self, asked: TokenRequest, grant: IssuedGrant, access_token: str, lifetime: float) -> str:
+    def _id_token(self, asked: TokenRequest, grant: IssuedGrant, access_token: str, lifetime: float, key: OwnKey) -> str:
         details, trust = grant.details, asked.trust
         claims: dict[str, Any] = {
             **self._context.claims.for_id_token(trust, details, grant.scope),
@@ -110,9 +113,11 @@ class TokenIssuance:
             claims["sid"] = details.sid
         if grant.nonce:
             claims["nonce"] = grant.nonce
-        return self._context.tokens.sign(claims, algorithm=trust.oidc.signing_algorithm, typ="JWT")
+        return self._context.tokens.sign(claims, algorithm=trust.oidc.signing_algorithm, typ="JWT", key=key)
 
-    async def _record(self, asked: TokenRequest, grant: IssuedGrant, token_id: str, body: Mapping[str, Any]) -> None:
+    async def _record(
+        self, asked: TokenRequest, grant: IssuedGrant, token_id: str, key: str, body: Mapping[str, Any]
+    ) -> None:
         kinds = ("access_token", "id_token", "refresh_token")
         hashes = {kind: hashlib.sha256(body[kind].encode()).hexdigest() for kind in kinds if kind in body}
         identity = grant.details.identity
@@ -125,7 +130,7 @@ class TokenIssuance:
             address=grant.details.address,
             correlation_id=grant.request or asked.correlation_id,
             via="oidc",
-            detail={"scope": body["scope"], "jti": token_id, **hashes},
+            detail={"scope": body["scope"], "jti": token_id, **hashes, **signed_with(key, grant.tried)},
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
         self._context.metrics.count_issued(asked.trust.id, "oidc")

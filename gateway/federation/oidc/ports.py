@@ -52,8 +52,8 @@ class TrustSource(Protocol):
 class SigningKeySource(Protocol):
     """Of `gateway.federation.keys.SigningKeys` what signing and reading tokens needs."""
 
-    def active(self, ring: Literal["oidc"], algorithm: str) -> OwnKey:
-        """The key that signs now. Raises NoSigningKey."""
+    def active(self, ring: Literal["oidc"], algorithm: str, tried: str = "") -> OwnKey:
+        """The key that signs now; tried: id of the one that is tried. Raises NoSigningKey."""
         ...
 
     def find(self, key: str) -> OwnKey | None:

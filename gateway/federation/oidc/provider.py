@@ -44,6 +44,7 @@ from gateway.federation.participants import Participants
 from gateway.federation.rates import Rates
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Resume, Transactions
+from gateway.federation.trials import Trials
 from gateway.federation.trusts import TrustRegistry
 from gateway.relay import CLIENT_ADDRESS, Authenticator
 from gateway.signin import CookieSigner, Seal, SignInPages
@@ -62,6 +63,7 @@ class OpenIdProvider:
         signin: SignInPages,
         transactions: Transactions,
         participants: Participants,
+        trials: Trials,
         *,
         issuer: str,
         secret: bytes,
@@ -84,6 +86,7 @@ class OpenIdProvider:
             limits=RequestLimits(rates, settings, clock),
             client_keys=ClientKeys(documents, clock),
             participants=participants,
+            trials=trials,
             settings=settings,
             clock=clock,
             metrics=metrics,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.federation.oidc.jose import JwtRefused, Signer, VerifyingKey, number_of, verify
-from gateway.federation.oidc.ports import SigningKeySource
+from gateway.federation.oidc.ports import OwnKey, SigningKeySource
 from gateway.signin import Seal
 
 SKEW = 5.0
@@ -55,14 +55,20 @@ class Tokens:
     def __init__(self, issuer: str, keys: SigningKeySource, seal: Seal) -> None:
         self._issuer, self._keys, self._seal, self._signer = issuer, keys, seal, Signer()
 
-    def sign(self, claims: Mapping[str, Any], *, algorithm: str, typ: str) -> str:
-        """A JWT of this issuer. Raises gateway.federation.keys.NoSigningKey."""
-        key = self._keys.active("oidc", algorithm)
+    def key(self, algorithm: str, tried: str = "") -> OwnKey:
+        """The one that signs now; tried: id of the one that is tried. Raises gateway.federation.keys.NoSigningKey."""
+        return self._keys.active("oidc", algorithm, tried)
+
+    def sign(self, claims: Mapping[str, Any], *, algorithm: str, typ: str, key: OwnKey | None = None) -> str:
+        """A JWT of this issuer. key: the one that signs now, unless given. Raises gateway.federation.keys.NoSigningKey."""
+        key = key or self.key(algorithm)
         whole = {"iss": self._issuer, **claims}
         return self._signer.sign(whole, key_id=key.id, algorithm=key.algorithm, private=key.private, typ=typ)
 
-    def access_token(self, token: AccessToken, form: Literal["jwt", "opaque"], *, algorithm: str) -> str:
-        """An access token as text."""
+    def access_token(
+        self, token: AccessToken, form: Literal["jwt", "opaque"], *, algorithm: str, key: OwnKey | None = None
+    ) -> str:
+        """An access token as text. key: see `sign`."""
         if form == "opaque":
             return self._seal.close(_msgpack(token), bound="", until=token.expires_at)
         claims: dict[str, Any] = {
@@ -77,7 +83,7 @@ class Tokens:
         }
         if token.auth_time:
             claims |= {"auth_time": int(token.auth_time), "acr": token.acr}
-        return self.sign(claims, algorithm=algorithm, typ="at+jwt")
+        return self.sign(claims, algorithm=algorithm, typ="at+jwt", key=key)
 
     def read_access_token(self, text: str, now: float) -> AccessToken:
         """One that was made here and has not expired; whether its grant lives is another question. Raises JwtRefused."""

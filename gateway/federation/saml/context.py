@@ -17,6 +17,7 @@ from gateway.federation.keys import NoSigningKey, SigningKey, SigningKeys
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.saml.parties import Parties, Party
 from gateway.federation.settings import LifetimeSettings
+from gateway.federation.trials import Trials
 from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
 from gateway.store import Store
 
@@ -36,6 +37,7 @@ class SamlContext:
     parties: Parties
     keys: SigningKeys
     lifetimes: LifetimeSettings
+    trials: Trials
     secret: bytes
     """The key of subjects of our own."""
     clock: Callable[[], float]
@@ -50,20 +52,29 @@ class SamlContext:
         """The trust's, or else the relay's."""
         return effective_lifetimes(trust.lifetimes, self.lifetimes)
 
-    def sign(self, document: bytes, element_id: str, party: Party) -> bytes:
-        """The document with that element signed as the party's trust wants it. Raises NoSigningKey."""
-        key, certificate = self._key()
-        return sign_element(document, element_id, key, certificate, sha1=self._sha1(party))
+    def key(self, tried: str = "") -> SigningKey:
+        """The one that signs now; tried: id of the one that is tried. Raises NoSigningKey."""
+        return self.keys.active("saml", "RSA", tried)
 
-    def sign_query(self, name: MessageName, document: bytes, relay_state: str, party: Party) -> str:
-        """The query that carries the document, signed as the party's trust wants it. Raises NoSigningKey."""
-        key, _ = self._key()
-        return sign_redirect(name, document, relay_state, key, sha1=self._sha1(party))
+    def sign(self, document: bytes, element_id: str, party: Party, key: SigningKey | None = None) -> bytes:
+        """The document with that element signed as the party's trust wants it. key: the one that signs now, unless given.
+
+        Raises NoSigningKey.
+        """
+        private, certificate = self._key(key)
+        return sign_element(document, element_id, private, certificate, sha1=self._sha1(party))
+
+    def sign_query(
+        self, name: MessageName, document: bytes, relay_state: str, party: Party, key: SigningKey | None = None
+    ) -> str:
+        """The query that carries the document, signed as the party's trust wants it. key: as above. Raises NoSigningKey."""
+        private, _ = self._key(key)
+        return sign_redirect(name, document, relay_state, private, sha1=self._sha1(party))
 
     def sign_own(self, document: bytes, element_id: str) -> bytes:
         """The same for what is no single party's: metadata. Raises NoSigningKey."""
-        key, certificate = self._key()
-        return sign_element(document, element_id, key, certificate)
+        private, certificate = self._key()
+        return sign_element(document, element_id, private, certificate)
 
     def certificates(self, ring: str) -> list[str]:
         """Base64 of the DER of the certificates that are published, that which is in use first."""
@@ -79,8 +90,8 @@ class SamlContext:
     def _sha1(party: Party) -> bool:
         return party.trust.saml.signature_algorithm == "rsa-sha1"
 
-    def _key(self) -> tuple[RSAPrivateKey, Certificate]:
-        key = self.keys.active("saml", "RSA")
+    def _key(self, key: SigningKey | None = None) -> tuple[RSAPrivateKey, Certificate]:
+        key = key or self.key()
         if not isinstance(key.private, RSAPrivateKey):
             raise NoSigningKey("saml", "RSA")
         return key.private, _certificate(_der(key))

@@ -16,6 +16,7 @@ from gateway.federation.claims import (
     name_id,
     subject_of,
 )
+from gateway.federation.keys import SigningKey, signed_with
 from gateway.federation.saml.checks import check_subject
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import AssertionSpec, new_id, write_assertion, write_response
@@ -44,6 +45,8 @@ class Asked:
 
     address: str
     correlation_id: str
+    tried: str = ""
+    """Id of the signing key that the session tries with this party."""
 
 
 class Responses:
@@ -80,12 +83,13 @@ class Responses:
             friendly_names=issued.friendly_names,
             attribute_format=party.trust.saml.attribute_name_format,
         )
-        document = self._signed(party, spec)
-        await self._record(party, spec, document, session, asked)
+        key = context.key(asked.tried)
+        document = self._signed(party, spec, key)
+        await self._record(party, spec, document, session, asked, key.id)
         return Told(document=document, name_id=name)
 
-    def refusal(self, party: Party, consumer_url: str, request_id: str, refused: StatusRefused) -> bytes:
-        """A status in place of an assertion, signed. Raises NoSigningKey."""
+    def refusal(self, party: Party, consumer_url: str, request_id: str, refused: StatusRefused, tried: str = "") -> bytes:
+        """A status in place of an assertion, signed. tried: see `Asked`. Raises NoSigningKey."""
         response = new_id()
         document = write_response(
             id=response,
@@ -95,7 +99,7 @@ class Responses:
             now=self._context.clock(),
             status=(refused.code, refused.sub_code),
         )
-        return self._context.sign(document, response, party)
+        return self._context.sign(document, response, party, self._context.key(tried))
 
     def _claims(self, party: Party, subject: ClaimsSubject) -> IssuedClaims:
         issued = issue_claims(
@@ -127,7 +131,7 @@ class Responses:
         except NameUnavailable as error:
             raise StatusRefused(str(error), INVALID_NAME_ID_POLICY, code=RESPONDER) from error
 
-    def _signed(self, party: Party, spec: AssertionSpec) -> bytes:
+    def _signed(self, party: Party, spec: AssertionSpec, key: SigningKey) -> bytes:
         """The assertion is signed before it is encrypted, the response after (saml-core-2.0-os section 5.4, 6.1)."""
         context, saml, response = self._context, party.trust.saml, new_id()
         document = write_response(
@@ -140,14 +144,16 @@ class Responses:
             assertion=write_assertion(spec),
         )
         if saml.sign in {"assertion", "both"}:
-            document = context.sign(document, spec.id, party)
+            document = context.sign(document, spec.id, party, key)
         if saml.encrypt:
             document = _encrypted(document, spec.id, party)
         if saml.sign in {"response", "both"}:
-            document = context.sign(document, response, party)
+            document = context.sign(document, response, party, key)
         return document
 
-    async def _record(self, party: Party, spec: AssertionSpec, document: bytes, session: Session, asked: Asked) -> None:
+    async def _record(
+        self, party: Party, spec: AssertionSpec, document: bytes, session: Session, asked: Asked, key: str
+    ) -> None:
         identity = session.identity
         event = AuditEvent(
             time=spec.now,
@@ -162,6 +168,7 @@ class Responses:
                 "assertion_id": spec.id,
                 "response": hashlib.sha256(document).hexdigest(),
                 "attributes": " ".join(sorted(spec.attributes)),
+                **signed_with(key, asked.tried),
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)

@@ -44,6 +44,23 @@ async def test_who_takes_part(pair: tuple[Store, Store]) -> None:
     assert not any(secret in repr(found[0]) for secret in ("browser", "name", "anna"))
 
 
+async def test_a_trial_of_a_key_ends_by_its_time_and_by_word(pair: tuple[Store, Store]) -> None:
+    """For this application in this session, not for another one; signing in again says it anew."""
+    for trust, index in (("wiki", "i1"), ("wiki", "i2"), ("shop", "i1")):
+        await pair[0].participants.add(participant(trust, index, tried_key="k1", tried_until=NOW + 9))
+    kept = await pair[1].participants.find("wiki", "i1")
+    assert kept is not None
+    assert (kept.tried_at(NOW + 8.9), kept.tried_at(NOW + 9)) == ("k1", "")
+    await pair[1].participants.end_trial("wiki", "i1")
+    await pair[1].participants.end_trial("wiki", "nobody's")
+    found = [await pair[0].participants.find(*one) for one in (("wiki", "i1"), ("wiki", "i2"), ("shop", "i1"))]
+    assert [record and record.tried_at(NOW) for record in found] == ["", "k1", "k1"]
+    await pair[0].participants.add(participant("wiki", "i2"))
+    again = await pair[1].participants.find("wiki", "i2")
+    assert again is not None
+    assert again.tried_at(NOW) == ""
+
+
 async def test_whom_an_application_means(store: Store) -> None:
     """All sessions of a person by the application's own name for them, nobody's by no name."""
     await store.participants.add(participant("wiki"))

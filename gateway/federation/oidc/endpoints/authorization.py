@@ -192,7 +192,14 @@ class AuthorizationEndpoint:
                 request, trust, session, replace(pending, scope=scope, subject=subject, answer="")
             )
         code = await issue_code(
-            self._context, asked, trust, session, subject, address=address, request=request[CORRELATION_ID]
+            self._context,
+            asked,
+            trust,
+            session,
+            subject,
+            address=address,
+            request=request[CORRELATION_ID],
+            trial=self._context.trials.of(request, session, trust.id),
         )
         return self._tell(request, asked.redirect_uri, asked.response_mode, self._members(asked.state, code=code))
 

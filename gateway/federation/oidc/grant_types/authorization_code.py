@@ -60,7 +60,7 @@ class AuthorizationCodeGrant:
         if not await self._context.store.grants.add(record):
             await self._context.store.grants.end(record.digest)
             raise InvalidGrant("the code was redeemed twice in one moment")
-        await self._check_session(asked, details, record)
+        tried = await self._check_session(asked, details, record)
         grant = IssuedGrant(
             id=grant_id,
             details=details.grant,
@@ -70,6 +70,7 @@ class AuthorizationCodeGrant:
             nonce=details.nonce,
             request=details.request,
             refresh_token=refresh_token,
+            tried=tried,
         )
         return await self._issuance.issue(asked, grant)
 
@@ -93,12 +94,16 @@ class AuthorizationCodeGrant:
             checked_at=code.checked_at,
         )
 
-    async def _check_session(self, asked: TokenRequest, code: CodeDetails, record: GrantRecord) -> None:
-        """Whoever signed out meanwhile gets no tokens: looked at after the grant was added, which a sign-out ends."""
+    async def _check_session(self, asked: TokenRequest, code: CodeDetails, record: GrantRecord) -> str:
+        """Whoever signed out meanwhile gets no tokens: looked at after the grant was added, which a sign-out ends.
+
+        Id of the signing key that the session tries; empty where it tries none. Raises InvalidGrant, StoreUnavailable.
+        """
         found = await self._context.store.participants.find(asked.trust.id, code.grant.sid)
         if found is None or found.session != code.session:
             await self._context.store.grants.end(record.digest)
             raise InvalidGrant("the session has ended")
+        return found.tried_at(asked.now)
 
     async def _end_redeemed(self, code: str, asked: TokenRequest) -> None:
         """End what came of the first redemption; where that is still under way, leave what makes it fail."""

@@ -44,8 +44,9 @@ class ClientCredentialsGrant:
             issued_at=now,
             expires_at=float(math.floor(now + self._context.lifetimes_of(trust).access_token)),
         )
-        text = self._context.tokens.access_token(token, trust.oidc.access_token, algorithm=trust.oidc.signing_algorithm)
-        await self._record(asked, token, text)
+        key = self._context.tokens.key(trust.oidc.signing_algorithm)
+        text = self._context.tokens.access_token(token, trust.oidc.access_token, algorithm=key.algorithm, key=key)
+        await self._record(asked, token, text, key.id)
         return {
             "access_token": text,
             "token_type": "Bearer",
@@ -53,7 +54,7 @@ class ClientCredentialsGrant:
             "scope": " ".join(scope),
         }
 
-    async def _record(self, asked: TokenRequest, token: AccessToken, text: str) -> None:
+    async def _record(self, asked: TokenRequest, token: AccessToken, text: str, key: str) -> None:
         event = AuditEvent(
             time=asked.now,
             kind="federation.issued",
@@ -66,6 +67,7 @@ class ClientCredentialsGrant:
                 "scope": " ".join(token.scope),
                 "jti": token.id,
                 "access_token": hashlib.sha256(text.encode()).hexdigest(),
+                "key": key,
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)

@@ -56,8 +56,16 @@ class RefreshTokenGrant:
             resources=resources,
             expires_at=record.expires_at,
             refresh_token=following,
+            tried=await self._tried(asked, details),
         )
         return await self._issuance.issue(asked, grant)
+
+    async def _tried(self, asked: TokenRequest, details: GrantDetails) -> str:
+        """Id of the signing key that its session still tries. A trial is short, so hardly any refresh looks in the store."""
+        if asked.now >= details.tried_until:
+            return ""
+        participant = await self._context.store.participants.find(asked.trust.id, details.sid)
+        return participant.tried_at(asked.now) if participant is not None else ""
 
     async def _check_account(self, asked: TokenRequest, record: GrantRecord) -> CheckedGrant:
         """That it lives, as far as an agent says. Raises InvalidGrant, TemporarilyUnavailable."""

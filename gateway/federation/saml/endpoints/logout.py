@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -66,6 +67,16 @@ _REMEMBERED: Final = 3600.0
 _UNPROVEN = (SamlRefusal, SamlError, CertsError)
 
 
+@dataclass(frozen=True, slots=True)
+class EndedSessions:
+    """What hung on sessions that a party ended."""
+
+    others: list[Participant]
+    """Whoever else has to be told."""
+    tried: str
+    """Id of the signing key that one of them tried with the party."""
+
+
 class LogoutService:
     """`/saml/slo`, where parties come, and `/saml/logout/…`, where the person's browser goes from party to party."""
 
@@ -95,10 +106,10 @@ class LogoutService:
             ended = await self._end(party, asked)
         except StatusRefused as refused:
             return self._refuse(request, party, asked, incoming.relay_state, refused)
-        direct, by_browser = self._participants.by_way(ended)
+        direct, by_browser = self._participants.by_way(ended.others)
         chain = self._chains.chain(by_browser, await self._participants.tell(direct))
-        asked_by = AskedBy(trust=party.trust.id, id=asked.id, relay_state=incoming.relay_state)
-        chain = replace(chain, asked_by=asked_by, sessions=sessions_of(ended))
+        asked_by = AskedBy(trust=party.trust.id, id=asked.id, relay_state=incoming.relay_state, tried=ended.tried)
+        chain = replace(chain, asked_by=asked_by, sessions=sessions_of(ended.others))
         if request.method == "POST" and chain.missed:  # browsers keep our cookies from other sites' forms
             return _see_other(await self._chains.path(chain))
         return await self._continue(request, chain)
@@ -118,7 +129,7 @@ class LogoutService:
         if party is None or endpoint is None:
             return await self._continue(request, chain.after("no way"))
         try:
-            outgoing = self._messages.request(party, endpoint, chain.id, stop.subject, stop.index)
+            outgoing = self._messages.request(party, endpoint, chain.id, stop.subject, stop.index, stop.tried)
         except SigningKeyError as error:
             return self._no_key(request, party, error)
         await self._chains.keep(chain)
@@ -141,8 +152,8 @@ class LogoutService:
         check_proof(asked, party, destination=self._destination, signed=signed)
         return party, asked
 
-    async def _end(self, party: Party, asked: LogoutRequest) -> list[Participant]:
-        """End the sessions that the party means; whoever else has to be told. Raises StatusRefused, StoreError."""
+    async def _end(self, party: Party, asked: LogoutRequest) -> EndedSessions:
+        """End the sessions that the party means. Raises StatusRefused, StoreError."""
         now = self._context.clock()
         check_request_time(asked, now)
         key = hashlib.sha256(f"{party.trust.id} {asked.id}".encode()).hexdigest()  # a trust's id has no blanks
@@ -156,7 +167,9 @@ class LogoutService:
                 await self._signin.forget_session(details.account, record.session)
             ended += await self._participants.take(record.session)
         log.info("saml.logout_requested", trust=party.trust.id, sessions=len(sessions), applications=len(ended))
-        return [participant for participant in ended if participant.trust.id != party.trust.id]
+        others = [participant for participant in ended if participant.trust.id != party.trust.id]
+        tried = next((key for record in sessions if (key := record.tried_at(now))), "")
+        return EndedSessions(others, tried)
 
     async def _meant(self, party: Party, asked: LogoutRequest) -> list[ParticipantRecord]:
         """Of the party's own sessions those with the index, or all of the person; nobody learns which of others exist."""
@@ -179,13 +192,13 @@ class LogoutService:
             log.info("saml.unproven", reason=str(unproven))
             return _soap(write_fault("Client", "the request cannot be answered"), status=500)
         try:
-            departures = await self._participants.tell(await self._end(party, asked))
-            status = logout_status(departures)
+            ended = await self._end(party, asked)
+            tried, status = ended.tried, logout_status(await self._participants.tell(ended.others))
         except StatusRefused as refused:
             log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
-            status = (refused.code, refused.sub_code)
+            tried, status = "", (refused.code, refused.sub_code)
         try:
-            return _soap(write_envelope(self._messages.soap_response(party, asked.id, status)))
+            return _soap(write_envelope(self._messages.soap_response(party, asked.id, status, tried)))
         except SigningKeyError as error:
             log.error("saml.no_key", trust=party.trust.id, error=str(error))  # noqa: TRY400 - it says all
             return _soap(write_fault("Server", "try again later"), status=500)
@@ -229,7 +242,7 @@ class LogoutService:
             path = await self._chains.path(replace(chain, shown=True))
             return pages.show_signed_out(request, chain.departures, return_to=path, application=asker.trust.name)
         asked = chain.asked_by
-        return self._answer(request, asker, asked.id, logout_status(chain.departures), asked.relay_state)
+        return self._answer(request, asker, asked.id, logout_status(chain.departures), asked.relay_state, asked.tried)
 
     def _part(self, request: web.Request, chain: LogoutChain) -> web.Response:
         """Somebody is on the way whose session it was not: whoever wanted the logout hears that others were not told."""
@@ -238,7 +251,7 @@ class LogoutService:
         log.info("saml.logout_left", trust=asked.trust if asked is not None else "", applications=len(chain.ahead))
         if asked is None or party is None:
             return self._signin.show_problem(request, Message.STALE, status=400)
-        return self._answer(request, party, asked.id, (SUCCESS, PARTIAL_LOGOUT), asked.relay_state)
+        return self._answer(request, party, asked.id, (SUCCESS, PARTIAL_LOGOUT), asked.relay_state, asked.tried)
 
     def _refuse(
         self, request: web.Request, party: Party, asked: LogoutRequest, relay_state: str, refused: StatusRefused
@@ -247,14 +260,14 @@ class LogoutService:
         return self._answer(request, party, asked.id, (refused.code, refused.sub_code), relay_state)
 
     def _answer(
-        self, request: web.Request, party: Party, asked: str, status: Sequence[str], relay_state: str
+        self, request: web.Request, party: Party, asked: str, status: Sequence[str], relay_state: str, tried: str = ""
     ) -> web.Response:
-        """Tell the party by a status, where it has an address for that; else the person."""
+        """Tell the party by a status, where it has an address for that; else the person. tried: see `LogoutMessages`."""
         endpoint = browser_endpoint(party)
         if endpoint is None:
             return self._page(request, PartyRefused("it names no address for answers", trust=party.trust.id))
         try:
-            outgoing = self._messages.response(party, endpoint, asked, status, relay_state)
+            outgoing = self._messages.response(party, endpoint, asked, status, relay_state, tried)
         except SigningKeyError as error:
             return self._no_key(request, party, error)
         return self._send(request, outgoing)

@@ -20,7 +20,7 @@ from aiohttp import web
 from certs import CertsError
 from foundation.saml import SamlError, posted
 from gateway.federation.claims import subject_of
-from gateway.federation.keys import SigningKeyError
+from gateway.federation.keys import SigningKeyError, Trial
 from gateway.federation.participants import Participants, SessionOver
 from gateway.federation.refused_requests import PERSON, note_refusal
 from gateway.federation.saml.bindings import IncomingRequest, read_request
@@ -166,17 +166,18 @@ class SignOnEndpoint:
             note_refusal(request, trust=party.trust.id, protocol="saml", reason="access_denied", detail=detail)
             application = Application(name=party.trust.name)
             return self._signin.of_applications.show_no_access(request, application, refusal.ask)
-        asked = Asked(address=address, correlation_id=request[CORRELATION_ID])
+        trial = self._context.trials.of(request, session, party.trust.id)
+        asked = Asked(address=address, correlation_id=request[CORRELATION_ID], tried=trial.key_at(self._context.clock()))
         try:
             await self._take(party, pending.id)
             told = await self._responses.for_person(party, pending, session, asked)
-            await self._join(party, told, session)
+            await self._join(party, told, session, trial)
         except SessionOver:
             return self._page(request, PartyRefused("the session has ended meanwhile"), party)
         except PartyRefused as unproven:
             return self._page(request, unproven, party)
         except StatusRefused as refused:
-            return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused)
+            return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused, asked.tried)
         except SigningKeyError as error:
             return self._later(request, party, error)
         return self._post(request, pending.consumer, told.document, pending.relay_state)
@@ -190,9 +191,9 @@ class SignOnEndpoint:
         if not await self._context.store.seen.add(ANSWERED, key, until=now + _REMEMBERED, now=now):
             raise PartyRefused("its request was answered before")
 
-    async def _join(self, party: Party, told: Told, session: Session) -> None:
+    async def _join(self, party: Party, told: Told, session: Session, trial: Trial) -> None:
         details = write_details(told.name_id, session.record.account)
-        await self._participants.joined(session, party.trust, details, subject=told.name_id.value)
+        await self._participants.joined(session, party.trust, details, subject=told.name_id.value, trial=trial)
 
     def _post(self, request: web.Request, url: str, document: bytes, relay_state: str) -> web.Response:
         fields = {"SAMLResponse": posted(document)}
@@ -208,13 +209,14 @@ class SignOnEndpoint:
         request_id: str,
         relay_state: str,
         refused: StatusRefused,
+        tried: str = "",
     ) -> web.Response:
-        """Tell the party by a status."""
+        """Tell the party by a status. tried: see `Asked`."""
         log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
         reason = refused.sub_code.rpartition(":")[2]
         note_refusal(request, trust=party.trust.id, protocol="saml", reason=reason, detail=refused.detail)
         try:
-            document = self._responses.refusal(party, consumer, request_id, refused)
+            document = self._responses.refusal(party, consumer, request_id, refused, tried)
         except SigningKeyError as error:
             return self._later(request, party, error)
         return self._post(request, consumer, document, relay_state)

@@ -47,6 +47,8 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Of the application, for people."""
     index: str
     subject: SubjectDetails
+    tried: str = ""
+    """Id of the signing key that the session tried with it."""
 
 
 class AskedBy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -56,6 +58,8 @@ class AskedBy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     """Of its request."""
     relay_state: str = ""
+    tried: str = ""
+    """As of `Stop`."""
 
     def __repr__(self) -> str:
         return f"AskedBy({self.trust!r}, …)"
@@ -115,12 +119,17 @@ class LogoutChains:
         chain = self.chain(participants, departures)
         return await self.path(replace(chain, return_to=return_to, application=application))
 
-    @staticmethod
-    def chain(participants: Iterable[Participant], departures: Sequence[Departure]) -> LogoutChain:
+    def chain(self, participants: Iterable[Participant], departures: Sequence[Departure]) -> LogoutChain:
         """Through these parties, after what came of others."""
-        known = list(participants)
+        now, known = self._context.clock(), list(participants)
         ahead = tuple(
-            Stop(trust=one.trust.id, name=one.trust.name, index=one.record.index, subject=subject)
+            Stop(
+                trust=one.trust.id,
+                name=one.trust.name,
+                index=one.record.index,
+                subject=subject,
+                tried=one.record.tried_at(now),
+            )
             for one in known
             if (subject := read_details(one.record.details)) is not None
         )

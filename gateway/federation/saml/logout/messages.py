@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from foundation.saml import MessageName, posted
+from gateway.federation.keys import SigningKey
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import new_id, write_logout_request, write_logout_response
 from gateway.federation.saml.logout.subjects import SubjectDetails
@@ -36,37 +37,56 @@ def soap_endpoint(party: Party) -> LogoutEndpoint | None:
 
 
 class LogoutMessages:
-    """Writes them. All raise NoSigningKey."""
+    """Writes them. All raise NoSigningKey. tried: id of the signing key that the session tries with this party."""
 
     def __init__(self, context: SamlContext) -> None:
         self._context = context
 
     def request(
-        self, party: Party, endpoint: LogoutEndpoint, message_id: str, subject: SubjectDetails, index: str
+        self,
+        party: Party,
+        endpoint: LogoutEndpoint,
+        message_id: str,
+        subject: SubjectDetails,
+        index: str,
+        tried: str = "",
     ) -> CarriedMessage:
         """Ask a party, by the browser, to end its session."""
-        document = self._request(endpoint, message_id, subject, index)
-        return self._carried(party, endpoint.binding, endpoint.url, "SAMLRequest", document, message_id, "")
+        document, key = self._request(endpoint, message_id, subject, index), self._context.key(tried)
+        return self._carried(party, endpoint.binding, endpoint.url, "SAMLRequest", document, message_id, "", key)
 
     def soap_request(
-        self, party: Party, endpoint: LogoutEndpoint, message_id: str, subject: SubjectDetails, index: str
+        self,
+        party: Party,
+        endpoint: LogoutEndpoint,
+        message_id: str,
+        subject: SubjectDetails,
+        index: str,
+        tried: str = "",
     ) -> bytes:
         """The same as a message that is signed in itself."""
         document = self._request(endpoint, message_id, subject, index)
-        return self._context.sign(document, message_id, party)
+        return self._context.sign(document, message_id, party, self._context.key(tried))
 
     def response(
-        self, party: Party, endpoint: LogoutEndpoint, asked: str, status: Sequence[str], relay_state: str
+        self,
+        party: Party,
+        endpoint: LogoutEndpoint,
+        asked: str,
+        status: Sequence[str],
+        relay_state: str,
+        tried: str = "",
     ) -> CarriedMessage:
         """Answer a party by the browser. asked: ID of its request."""
-        message_id = new_id()
-        document = self._response(message_id, endpoint.answers, asked, status)
-        return self._carried(party, endpoint.binding, endpoint.answers, "SAMLResponse", document, message_id, relay_state)
+        message_id, url, key = new_id(), endpoint.answers, self._context.key(tried)
+        document = self._response(message_id, url, asked, status)
+        return self._carried(party, endpoint.binding, url, "SAMLResponse", document, message_id, relay_state, key)
 
-    def soap_response(self, party: Party, asked: str, status: Sequence[str]) -> bytes:
+    def soap_response(self, party: Party, asked: str, status: Sequence[str], tried: str = "") -> bytes:
         """The same as a message that is signed in itself."""
         message_id = new_id()
-        return self._context.sign(self._response(message_id, "", asked, status), message_id, party)
+        document = self._response(message_id, "", asked, status)
+        return self._context.sign(document, message_id, party, self._context.key(tried))
 
     def _request(self, endpoint: LogoutEndpoint, message_id: str, subject: SubjectDetails, index: str) -> bytes:
         return write_logout_request(
@@ -90,10 +110,19 @@ class LogoutMessages:
         )
 
     def _carried(
-        self, party: Party, binding: str, url: str, name: MessageName, document: bytes, message_id: str, relay_state: str
+        self,
+        party: Party,
+        binding: str,
+        url: str,
+        name: MessageName,
+        document: bytes,
+        message_id: str,
+        relay_state: str,
+        key: SigningKey,
     ) -> CarriedMessage:
         if binding == "redirect":
-            query = self._context.sign_query(name, document, relay_state, party)
+            query = self._context.sign_query(name, document, relay_state, party, key)
             return CarriedMessage(url=f"{url}{'&' if '?' in url else '?'}{query}")
         state = {"RelayState": relay_state} if relay_state else {}
-        return CarriedMessage(url=url, fields={name: posted(self._context.sign(document, message_id, party)), **state})
+        signed = self._context.sign(document, message_id, party, key)
+        return CarriedMessage(url=url, fields={name: posted(signed), **state})

@@ -50,16 +50,16 @@ class SoapLogout:
         if party is None or endpoint is None or subject is None:
             return "no way"
         try:
-            await self._ask(party, endpoint, subject, record.index)
+            await self._ask(party, endpoint, subject, record)
         except (FetchFailed, SamlError, PartyRefused, SigningKeyError) as error:
             log.warning("saml.logout_failed", trust=trust.id, url=endpoint.url, reason=str(error))
             return "failed"
         return "told"
 
-    async def _ask(self, party: Party, endpoint: LogoutEndpoint, subject: SubjectDetails, index: str) -> None:
+    async def _ask(self, party: Party, endpoint: LogoutEndpoint, subject: SubjectDetails, record: ParticipantRecord) -> None:
         """Returns where the party says that its session has ended."""
-        message_id = new_id()
-        document = self._messages.soap_request(party, endpoint, message_id, subject, index)
+        message_id, tried = new_id(), record.tried_at(self._context.clock())
+        document = self._messages.soap_request(party, endpoint, message_id, subject, record.index, tried)
         answer = read_envelope(await self._post(endpoint.url, write_envelope(document)))
         signed = has_signature(answer, "answer")
         if signed:

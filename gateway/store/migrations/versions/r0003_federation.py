@@ -78,6 +78,8 @@ def _sessions() -> None:
         sa.Column("details", sa.LargeBinary, nullable=False),
         sa.Column("since", sa.Float, nullable=False),
         sa.Column("expires_at", sa.Float, nullable=False),
+        sa.Column("tried_key", sa.String(64), nullable=False),
+        sa.Column("tried_until", sa.Float, nullable=False),
     )
     for column in ("expires_at", "session", "subject"):
         op.create_index(f"ix_participants_{column}", "participants", [column])

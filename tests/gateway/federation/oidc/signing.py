@@ -42,7 +42,7 @@ class FakeKeys:
             OwnTestKey("saml-1", "RS256", rsa_key("saml"), "saml"),
         ]
 
-    def active(self, ring: str, algorithm: str) -> OwnTestKey:
+    def active(self, ring: str, algorithm: str, tried: str = "") -> OwnTestKey:
         return next(key for key in self.keys if (key.ring, key.algorithm) == (ring, algorithm))
 
     def find(self, key: str) -> OwnTestKey | None:

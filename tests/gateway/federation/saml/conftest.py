@@ -18,6 +18,7 @@ from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.saml import LogoutChains, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import LifetimeSettings
 from gateway.federation.transactions import Continuation, Transactions
+from gateway.federation.trials import Trials
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, write_trust
 from gateway.relay.credentials.admission import CallerRates
 from gateway.signin import Applications, Seal, SessionDependents, SignInPages
@@ -57,6 +58,7 @@ class Provider:
             parties=self.parties,
             keys=self.keys,
             lifetimes=LifetimeSettings(),
+            trials=Trials(store.keyring, store.once, clock),
             secret=b"s" * 32,
             clock=clock,
         )
