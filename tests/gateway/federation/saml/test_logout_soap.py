@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
+from certs import Certificate
 from demo.throwaway_tls import write_certificates
 from foundation.saml import (
     LogoutRequest,
@@ -72,11 +73,14 @@ class SoapParty:
 
     def __init__(self) -> None:
         self.asked: list[LogoutRequest] = []
+        self.certificate: Certificate | None = None
+        """Of the relay, where it is not the one in use."""
         self.answer: Callable[[LogoutRequest], bytes | int | None] = lambda asked: write_envelope(response(NOW, asked.id))
 
     async def handle(self, request: web.Request) -> web.Response:
         document = read_envelope(await request.read())
-        verify_enveloped(document, [self.provider.context._key()[1]], "r", root_tags=(LOGOUT_REQUEST,))
+        certificate = self.certificate or self.provider.context._key()[1]
+        verify_enveloped(document, [certificate], "r", root_tags=(LOGOUT_REQUEST,))
         self.asked.append(read_logout_request(document))
         answer = self.answer(self.asked[-1])
         if answer is None:
