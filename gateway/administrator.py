@@ -15,8 +15,10 @@ import msgspec
 
 from findings import Finding
 from foundation.actors import this_actor
+from foundation.procedures import Plan, decode, encode
 from gateway.app import open_relay_store
 from gateway.federation import (
+    ROLLOVER_STATES,
     ClaimsPreviewView,
     EvidenceView,
     IssuedSearch,
@@ -324,20 +326,27 @@ class Administrator:
         """Every ring of signing keys, and what waits for whom."""
         return await self._do_keys("signing_keys", list[RingView], lambda acts: acts.rings())
 
-    async def plan_signing_keys(self, ring: Ring, *, emergency: bool = False) -> str:
-        """What replacing the keys of a ring would do, in words."""
-        return await self._do_keys(
-            "plan_signing_keys", str, lambda acts: acts.plan(ring, emergency=emergency), ring=ring, emergency=emergency
+    async def plan_signing_keys(self, ring: Ring, *, emergency: bool = False) -> Plan[Any]:
+        """What replacing the keys of a ring would do. Raises also PlanUnusable for one of a relay of another release."""
+        text = await self._do_keys(
+            "plan_signing_keys",
+            str,
+            lambda acts: acts.plan(ring, self._actor, emergency=emergency),
+            ring=ring,
+            emergency=emergency,
         )
+        return decode(text.encode(), ROLLOVER_STATES, "what the relay plans")
 
-    async def replace_signing_keys(self, ring: Ring, *, emergency: bool = False) -> RingView:
-        """Start replacing the keys of a ring; the relay continues it."""
+    async def replace_signing_keys(self, ring: Ring, *, emergency: bool = False, saved: Plan[Any] | None = None) -> RingView:
+        """Start replacing the keys of a ring; the relay continues it. saved: as somebody has reviewed it."""
+        plan = encode(saved).decode() if saved is not None else ""
         return await self._do_keys(
             "replace_signing_keys",
             RingView,
-            lambda acts: acts.replace(ring, self._actor, emergency=emergency),
+            lambda acts: acts.replace(ring, self._actor, emergency=emergency, plan=plan),
             ring=ring,
             emergency=emergency,
+            plan=plan,
         )
 
     async def roll_back_signing_keys(self, ring: Ring, to: str) -> RingView:

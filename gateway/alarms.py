@@ -25,6 +25,9 @@ ALERTS = (
     "metadata.aged",
     "metadata.expired",
     "metadata.refused",
+    "signing_keys.not_acknowledged",
+    "signing_keys.not_replaced",
+    "signing_keys.stopped",
 )
 """Every event that an alarm is raised for."""
 

@@ -193,11 +193,12 @@ class Relay:
             sleep=sleep,
         )
         self.metrics.register(self.federation.metrics)
+        self.metrics.register(self.federation.key_gauges)
         self._make_signin(clock)
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
         self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock, self._https_end)
-        self.diagnosis = Diagnosis(self.readiness, self.authenticator, store)
+        self.diagnosis = Diagnosis(self.readiness, self.authenticator, store, self.federation.key_findings)
         self._watch()
         self._add_jobs(keys, clock, sleep)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Callable
 from importlib.metadata import version
 
+from findings import Finding
 from gateway.readiness import Readiness
 from gateway.relay import REFUSED, Attempt, Authenticator, NodeHealthView, SignInView
 from gateway.store import Store, StoreError
@@ -16,10 +18,17 @@ _LONGEST_PASSWORD = 1024
 
 
 class Diagnosis:
-    """Implements `LiveActs`."""
+    """Implements `LiveActs`. signing_keys: how they stand."""
 
-    def __init__(self, readiness: Readiness, authenticator: Authenticator, store: Store) -> None:
+    def __init__(
+        self,
+        readiness: Readiness,
+        authenticator: Authenticator,
+        store: Store,
+        signing_keys: Callable[[], list[Finding]],
+    ) -> None:
         self._readiness, self._authenticator, self._store = readiness, authenticator, store
+        self._signing_keys = signing_keys
 
     async def health(self) -> NodeHealthView:
         """See `LiveActs`."""
@@ -30,6 +39,7 @@ class Diagnosis:
             defect=self._readiness.defect,
             clock_skew=self._readiness.clock_skew if self._store.shared else None,
             domains=self._readiness.conditions,
+            signing_keys=self._signing_keys(),
         )
 
     async def sign_in(self, user: str, password: str, actor: str) -> SignInView:

@@ -201,7 +201,7 @@ def _texts(parts: Sequence[Act | Condition]) -> tuple[str, ...]:
 def save(plan: Plan[Any], path: Path) -> None:
     """To be reviewed, and applied later; readable for others. Raises PlanUnusable where it cannot be written."""
     try:
-        atomic_write(path, msgspec.json.format(_text(plan), indent=2) + b"\n", mode=0o644)
+        atomic_write(path, encode(plan) + b"\n", mode=0o644)
     except CertsError as error:
         raise PlanUnusable(path, str(error)) from error
 
@@ -211,36 +211,47 @@ def load(path: Path, types: StateTypes) -> Plan[Any]:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_PLAN + 1)  # not its size: a device has none, and no end
-        if len(text) > MAX_PLAN:
-            raise PlanUnusable(path, "is too large for a plan")
-        content = msgspec.json.decode(text)
     except OSError as error:
         raise PlanUnusable(path, f"cannot be read ({error.strerror})") from error
+    return decode(text, types, path)
+
+
+def encode(plan: Plan[Any]) -> bytes:
+    """As it is saved, for people to read, and sent."""
+    return msgspec.json.format(_text(plan), indent=2)
+
+
+def decode(text: bytes, types: StateTypes, where: object) -> Plan[Any]:
+    """What `encode` made. `types`: as for `load`. `where`: what errors name. Raises PlanUnusable."""
+    if len(text) > MAX_PLAN:
+        raise PlanUnusable(where, "is too large for a plan")
+    try:
+        content = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PlanUnusable(path, "is not a plan, or is damaged") from error
+        raise PlanUnusable(where, "is not a plan, or is damaged") from error
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(content, dict) or version != PLAN_VERSION:
-        raise PlanUnusable(path, f"is a plan of version {version!r}; this Isthmus knows {PLAN_VERSION}")
+        raise PlanUnusable(where, f"is a plan of version {version!r}; this Isthmus knows {PLAN_VERSION}")
     kind = str(content.get("kind"))
     if kind not in types:
-        raise PlanUnusable(path, f"is for {kind!r}, which is not known here")
-    plan = _checked(path, content, types[kind])
+        raise PlanUnusable(where, f"is for {kind!r}, which is not known here")
+    plan = _checked(where, content, types[kind])
     # The text too: fields that are unknown, or there twice, are not in what was read, but are in what was reviewed
     if msgspec.json.format(text, indent=-1) != _text(plan):
-        raise PlanUnusable(path, _EDITED)
+        raise PlanUnusable(where, _EDITED)
     return plan
 
 
-def _checked(path: Path, content: Any, state: type[Any]) -> Plan[Any]:
+def _checked(where: object, content: Any, state: type[Any]) -> Plan[Any]:
     try:
         plan: Plan[Any] = msgspec.convert(content, Plan)
         plan = replace(plan, state=msgspec.convert(plan.state, state))
     except (msgspec.ValidationError, RecursionError) as error:
-        raise PlanUnusable(path, f"is not a plan, or is damaged ({error})") from error
+        raise PlanUnusable(where, f"is not a plan, or is damaged ({error})") from error
     if "digest" not in content:
-        raise PlanUnusable(path, "is not a plan, or is damaged (it has no digest)")
+        raise PlanUnusable(where, "is not a plan, or is damaged (it has no digest)")
     if plan.digest != _digest(plan):
-        raise PlanUnusable(path, _EDITED)
+        raise PlanUnusable(where, _EDITED)
     return plan
 
 

@@ -28,7 +28,7 @@ from gateway.federation.inspection import (
     inspection_orders,
 )
 from gateway.federation.keys import Ring
-from gateway.federation.keys.rollover import KeyActs, RingView, key_orders
+from gateway.federation.keys.rollover import ROLLOVER_STATES, KeyActs, KeyGauges, RingHealth, RingView, key_orders
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation, key_context
@@ -60,6 +60,7 @@ from gateway.federation.trusts import (
 
 __all__ = [
     "MOST_SECRETS",
+    "ROLLOVER_STATES",
     "AccountSweep",
     "ClaimsPreviewView",
     "ClientSecret",
@@ -70,9 +71,11 @@ __all__ = [
     "IssueView",
     "IssuedSearch",
     "KeyActs",
+    "KeyGauges",
     "MetadataView",
     "PresetUnfit",
     "Ring",
+    "RingHealth",
     "RingView",
     "SessionActs",
     "SessionEnding",

@@ -15,10 +15,11 @@ from aiohttp.typedefs import Middleware
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from findings import Finding
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.inspection import ClaimsPreview, TrustWalk
 from gateway.federation.keys import NoSigningKey, SigningKeys
-from gateway.federation.keys.rollover import KeyActs, RingContext, Rollovers
+from gateway.federation.keys.rollover import KeyActs, KeyGauges, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens
 from gateway.federation.outbound import outbound
@@ -64,7 +65,8 @@ class Federation:
         self.metrics = FederationMetrics(lambda trust: trusts.get(trust) is not None)
         context = key_context(settings, store, public_url, clock)
         self.keys = SigningKeys(store, settings.keys, host=context.host, clock=clock, sleep=sleep)
-        self.rollovers = Rollovers(context, sleep=sleep)
+        self.rollovers = Rollovers(context, sleep=sleep, alarm=alarm)
+        self.key_gauges = KeyGauges(self.keys, lambda: self.rollovers.health, clock)
         self.key_acts = KeyActs(context)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, rates, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
@@ -113,6 +115,10 @@ class Federation:
             await self.keys.begin()
         except NoSigningKey as error:
             log.error("federation.key_missing", error=str(error))  # noqa: TRY400 - it says all
+
+    def key_findings(self) -> list[Finding]:
+        """How the signing keys stood at the last look."""
+        return [finding for ring in self.rollovers.health for finding in ring.findings]
 
     def refusal_records(self, refusals: Refusals) -> Middleware:
         """Counts what applications are refused, and has the trail say it."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from certs import CertsError
+from foundation.procedures import ProcedureError
 from gateway.app import ServerError
 from gateway.relay import ActUnavailable, RelayError, RelayUnresponsive
 from gateway.store import StoreError, StoreUnavailable
@@ -23,7 +24,7 @@ def acts_reporting() -> Iterator[None]:
         yield
     except (RelayUnresponsive, ActUnavailable, StoreUnavailable) as error:
         raise Failure(str(error), UNREACHABLE) from error
-    except (RelayError, StoreError, ServerError, CertsError, ValueError) as error:
+    except (RelayError, StoreError, ServerError, CertsError, ProcedureError, ValueError) as error:
         raise Failure(str(error)) from error
 
 

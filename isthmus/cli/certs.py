@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import click
 
+from foundation.procedures import Plan, PlanUnusable, load
 from foundation.times import minute
-from gateway.federation import Ring, RingView
+from gateway.federation import ROLLOVER_STATES, Ring, RingView
 from isthmus import logging
-from isthmus.cli.admin import reported
-from isthmus.cli.flow import Manner, confirm, yes_option
+from isthmus.cli.admin import acts_reporting, reported
+from isthmus.cli.flow import Manner, confirm, plan_option, save_option, save_plan, show_plan, yes_option
 from isthmus.cli.output import emit_json, json_option, run_async, wrapped
+from isthmus.cli.procedure_data import plan_data
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.reports import show_finding
 from isthmus.cli.tables import table, wide_option
 
 ring_argument = click.argument("ring", type=click.Choice(get_args(Ring)))
@@ -62,43 +65,51 @@ def list_keys(config: Path, as_json: bool) -> None:
 @relay_config
 @ring_argument
 @click.option("--emergency", is_flag=True, help="Show what `emergency` would do.")
+@save_option
 @json_option
-def plan(config: Path, ring: str, emergency: bool, as_json: bool) -> None:
+def plan(config: Path, ring: str, emergency: bool, save: Path | None, as_json: bool) -> None:
     """Show every step of a replacement of a ring's keys, without changing anything.
 
     \b
     Examples:
       isthmus certs plan saml
+      isthmus certs plan saml --save plan.json
       isthmus certs plan oidc --emergency
     """
-    text = run_async(reported(open_administrator(config).plan_signing_keys(cast(Ring, ring), emergency=emergency)))
-    if as_json:
-        emit_json({"ring": ring, "plan": text})
-    else:
-        _show_plan(text)
+    manner = Manner(yes=False, as_json=as_json)
+    made = run_async(reported(open_administrator(config).plan_signing_keys(cast(Ring, ring), emergency=emergency)))
+    _show_plan(made, manner)
+    if save is not None:
+        with acts_reporting():
+            save_plan(made, save, manner)
 
 
 @command.command()
 @relay_config
 @ring_argument
+@plan_option
 @yes_option
 @json_option
-def rollover(config: Path, ring: str, yes: bool, as_json: bool) -> None:
+def rollover(config: Path, ring: str, plan_file: Path | None, yes: bool, as_json: bool) -> None:
     """Replace the keys of a ring now instead of shortly before they end. Applications get the usual time.
 
+    With a saved plan, nothing is done if keys, applications or settings have changed since it was made.
+
     \b
-    Example:
+    Examples:
       isthmus certs rollover saml
+      isthmus certs rollover saml --plan plan.json
     """
-    _replace(config, ring, Manner(yes=yes, as_json=as_json), emergency=False)
+    _replace(config, ring, plan_file, Manner(yes=yes, as_json=as_json), emergency=False)
 
 
 @command.command()
 @relay_config
 @ring_argument
+@plan_option
 @yes_option
 @json_option
-def emergency(config: Path, ring: str, yes: bool, as_json: bool) -> None:
+def emergency(config: Path, ring: str, plan_file: Path | None, yes: bool, as_json: bool) -> None:
     """Replace the keys of a ring within minutes, because somebody else may know them. There is no way back.
 
     Applications are not waited for: those that do not read the keys by themselves sign nobody in until their new
@@ -108,7 +119,7 @@ def emergency(config: Path, ring: str, yes: bool, as_json: bool) -> None:
     Example:
       isthmus certs emergency oidc
     """
-    _replace(config, ring, Manner(yes=yes, as_json=as_json), emergency=True)
+    _replace(config, ring, plan_file, Manner(yes=yes, as_json=as_json), emergency=True)
 
 
 @command.command()
@@ -171,13 +182,23 @@ def acknowledge(config: Path, ring: str, trust: str, as_json: bool) -> None:
     _show(run_async(reported(open_administrator(config).acknowledge_signing_keys(cast(Ring, ring), trust))), as_json=as_json)
 
 
-def _replace(config: Path, name: str, manner: Manner, *, emergency: bool) -> None:
+def _replace(config: Path, name: str, plan_file: Path | None, manner: Manner, *, emergency: bool) -> None:
     ring, administrator = cast(Ring, name), open_administrator(config)
+    saved = _load_plan(plan_file, ring) if plan_file is not None else None
     if manner.shows_plan and not manner.as_json:
-        _show_plan(run_async(reported(administrator.plan_signing_keys(ring, emergency=emergency))))
+        _show_plan(saved or run_async(reported(administrator.plan_signing_keys(ring, emergency=emergency))), manner)
     confirm(f"Type {ring} to replace its keys", ring, manner)
-    view = run_async(reported(administrator.replace_signing_keys(ring, emergency=emergency)))
+    view = run_async(reported(administrator.replace_signing_keys(ring, emergency=emergency, saved=saved)))
     _show(view, as_json=manner.as_json)
+
+
+def _load_plan(path: Path, ring: Ring) -> Plan[Any]:
+    """Raises Failure."""
+    with acts_reporting():
+        plan = load(path, ROLLOVER_STATES)
+        if plan.subject != ring:
+            raise PlanUnusable(path, f"is for ring {plan.subject}, not {ring}")
+    return plan
 
 
 def _show(view: RingView, *, as_json: bool) -> None:
@@ -189,12 +210,16 @@ def _show(view: RingView, *, as_json: bool) -> None:
     _show_progress(view)
 
 
-def _show_plan(text: str) -> None:
-    for line in text.splitlines():
-        click.echo(wrapped(line, "       "))
+def _show_plan(plan: Plan[Any], manner: Manner) -> None:
+    if manner.as_json:
+        emit_json(plan_data(plan, "ring"))
+    else:
+        show_plan(plan)
 
 
 def _show_progress(view: RingView) -> None:
+    for finding in view.findings:
+        show_finding(finding.status, f"{view.ring}: {finding.seen}", finding.remedy)
     if view.rollover is None:
         return
     if view.rollover.problem:

@@ -83,6 +83,11 @@ MEANINGS = {
     "signing_key.trial_started": "A trial of a signing key (`key`) with an application (`trust`) was started in the browser"
     " and session of a user, the subject; `ordered_by` is who got the address.",
     "signing_key.trial_ended": "A trial of a signing key was ended by the button, before its time.",
+    "alert.signing_keys.not_acknowledged": "An application that must be told of new signing keys by hand was not"
+    " acknowledged in time (`problem` names it); its users are locked out once the new keys sign. At most once a day, as for"
+    " the following two; `ring` says which keys, `remedy` what to do.",
+    "alert.signing_keys.stopped": "The replacement of signing keys does not continue by itself; `problem` says why.",
+    "alert.signing_keys.not_replaced": "A signing key is about to end, and its replacement is not in progress or not ready.",
     "alert.metadata.refused": "What a trust's `metadata_url` has cannot be used (`problem`): for example, it is not signed"
     " by `metadata_signer`, has expired, or is another party's. The metadata from before stays in use.",
     "alert.metadata.aged": "The metadata of a SAML trust could not be refreshed for two days.",

@@ -15,7 +15,7 @@ from gateway.agent import AgentCoreSettings
 from gateway.alarms import Alarms
 from gateway.app import ServerSettings
 from gateway.certificate import CertificateGauges
-from gateway.federation import FederationMetrics
+from gateway.federation import FederationMetrics, KeyGauges, RingHealth
 from gateway.protocol import Outcome
 from gateway.relay import AgentGauges, LookUpMetrics, RefusalGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
@@ -71,6 +71,10 @@ def relay() -> list[Metric]:
     applications.count_issued("a", "oidc")
     applications.count_refused("a", "oidc", "a")
     registry.register(applications)
+    key = SimpleNamespace(since=0.0, record=SimpleNamespace(not_after=0.0))
+    keys = SimpleNamespace(active=lambda _ring, _algorithm: key)
+    ring = RingHealth(ring="saml", ends=0.0, stage="notice", problems=())
+    registry.register(KeyGauges(cast(Any, keys), lambda: (ring,), lambda: 0.0))
     return list(registry.collect())
 
 

@@ -36,6 +36,7 @@ def judge_live(live: LiveRelay, user: str, now: float) -> list[Finding]:
         found += fleet.judge_clocks(live.health, live.agents)
         found += fleet.judge_agents(live.agents, now)
         found += fleet.judge_domains(live.health.domains)
+        found += live.health.signing_keys
     if live.sign_in is not None:
         found.append(fleet.judge_sign_in(user, live.sign_in))
     return [*found, *live.problems]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,21 @@ def keyed(ready: Path) -> Path:
     return ready
 
 
+def change_trust(config: Path, trust: Trust, version: int) -> None:
+    async def put() -> None:
+        settings = settings_of(config)
+        store = open_relay_store(settings, load_keys(settings, time.time()))
+        unit = store.unit()
+        document = write_trust(trust)
+        unit.put_trust(
+            TrustRecord(id=trust.id, version=version, document=document, changed_at=time.time(), changed_by="admin:ann")
+        )
+        await unit.commit()
+        await store.close()
+
+    asyncio.run(put())
+
+
 def ring(text: str) -> Any:
     """What a command says of a ring to programs."""
     return json.loads(text)
@@ -93,6 +110,44 @@ def test_a_ring_is_replaced_acknowledged_and_rolled_back(run: Run, keyed: Path) 
     view = ring(run("certs", "rollback", "oidc", "--to", "start", *where, "--json")[1])
     assert {key["state"] for key in view["keys"]} == {"active"}
     assert view["rollover"]["outcome"] == "rolled back"
+
+
+def test_a_saved_plan_is_applied_to_what_it_was_made_on(run: Run, keyed: Path, tmp_path: Path) -> None:
+    """Not to another ring, not by another command, not after an edit, and not once an application has changed."""
+    where, file = ("--config", keyed), tmp_path / "plan.json"
+    code, out, _ = run("certs", "plan", "oidc", *where, "--save", file)
+    assert (code, f"saved in {file}" in out) == (0, True)
+    assert json.loads(run("certs", "plan", "oidc", *where, "--json")[1])["ring"] == "oidc"
+    code, _, err = run("certs", "rollover", "saml", *where, "--plan", file, "--yes")
+    assert (code, "is for ring oidc, not saml" in err) == (1, True)
+    code, _, err = run("certs", "emergency", "oidc", *where, "--plan", file, "--yes")
+    assert (code, "the plan is for `isthmus certs rollover`" in err) == (1, True)
+    text = file.read_text()
+    file.write_text(text.replace("publish the new keys", "publish nothing", 1))
+    code, _, err = run("certs", "rollover", "oidc", *where, "--plan", file, "--yes")
+    assert (code, "was changed after it was made" in err) == (1, True)
+    file.write_text(text)
+    change_trust(keyed, replace(TRUST, keys=KeyNotice(learns="automatic")), 2)
+    code, _, err = run("certs", "rollover", "oidc", *where, "--plan", file, "--yes")
+    assert (code, "applications has changed" in err) == (1, True)
+    assert {key["state"] for key in json.loads(run("certs", "list", *where, "--json")[1])[0]["keys"]} == {"active"}
+    change_trust(keyed, TRUST, 3)
+    code, out, _ = run("certs", "rollover", "oidc", *where, "--plan", file, "--yes")
+    assert (code, "payroll has not acknowledged" in out) == (0, True)
+    code, _, err = run("certs", "rollover", "oidc", *where, "--plan", file, "--yes")
+    assert (code, "keys has changed" in err) == (1, True)
+
+
+def test_a_key_is_tried_by_whoever_opens_the_address(run: Run, keyed: Path) -> None:
+    """The address alone on standard output; a key that cannot be tried is refused with those that can."""
+    where = ("--config", keyed)
+    view = ring(run("certs", "rollover", "oidc", *where, "--yes", "--json")[1])
+    new = {key["algorithm"]: key["id"] for key in view["keys"] if key["state"] == "published"}
+    code, out, err = run("certs", "try", new["RS256"], "--trust", "payroll", *where)
+    assert (code, "It works once" in err) == (0, True)
+    assert re.fullmatch(r"https://[^/]+/key-trial/[A-Za-z0-9_-]+\n", out)
+    code, _, err = run("certs", "try", new["ES256"], "--trust", "payroll", *where)
+    assert (code, f"can be tried with it: {new['RS256']}" in err) == (1, True)
 
 
 def test_an_emergency_shows_who_breaks_and_asks(run: Run, keyed: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import msgspec
 
+from findings import Finding
 from gateway.protocol import AccountId
 from gateway.relay.agents import AgentConnection
 from gateway.store import (
@@ -276,6 +277,8 @@ class NodeHealthView(msgspec.Struct, kw_only=True):
     """Seconds by which its clock is ahead of its database's; None where that has none of its own."""
     domains: dict[str, str]
     """What a sign-in can expect, by domain, as `/readyz` says: `ready`, or what stands in the way."""
+    signing_keys: list[Finding] = []
+    """How the keys stand that sign for applications; none of a relay without applications."""
 
 
 class SignInView(msgspec.Struct, kw_only=True):

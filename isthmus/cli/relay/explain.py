@@ -100,6 +100,7 @@ def _show_application(told: ApplicationExplanation) -> None:
         ("Checks", told.checks),
         ("Claims", told.claims),
         ("Answer", " ".join(filter(None, (told.answer, told.reason)))),
+        ("Signing key", told.key),
         ("Meaning", told.meaning),
         ("Next", told.next),
     ):

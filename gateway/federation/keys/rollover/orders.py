@@ -6,20 +6,26 @@ from collections.abc import Awaitable, Mapping
 from typing import Literal, TypeVar
 
 from certs import CertsError
-from foundation.procedures import ProcedureError, plan_text
+from foundation.procedures import ProcedureError, decode, encode
 from gateway.federation.keys.model import Ring
 from gateway.federation.keys.rollover.executor import RingContext
-from gateway.federation.keys.rollover.rollovers import RingView, Rollovers
+from gateway.federation.keys.rollover.rollovers import ROLLOVER_STATES, RingView, Rollovers
 from gateway.relay import ActRefused, Order, OrderHandler, order_handler
 
 T = TypeVar("T")
 
 
-class ReplaceKeysOf(Order):
+class PlanKeysOf(Order):
     """emergency: now, without waiting for applications."""
 
     ring: Ring
     emergency: bool = False
+
+
+class ReplaceKeysOf(PlanKeysOf):
+    """plan: one that was made before, as `foundation.procedures.encode` writes it; empty: whatever it is now."""
+
+    plan: str = ""
 
 
 class RollBackKeysOf(Order):
@@ -46,13 +52,17 @@ class KeyActs:
         """Every ring, its keys, and what waits for whom."""
         return await _refusable(self._by("relay").rings())
 
-    async def plan(self, ring: Ring, *, emergency: bool = False) -> str:
-        """What a replacement would do, in words."""
-        return plan_text(await _refusable(self._by("relay").plan(ring, emergency_=emergency)))
+    async def plan(self, ring: Ring, actor: str, *, emergency: bool = False) -> str:
+        """What a replacement would do, as `foundation.procedures.encode` writes it."""
+        return encode(await _refusable(self._by(actor).plan(ring, emergency_=emergency))).decode()
 
-    async def replace(self, ring: Ring, actor: str, *, emergency: bool = False) -> RingView:
-        """Start a replacement; the relay continues it."""
-        return await _refusable(self._by(actor).start(ring, emergency_=emergency))
+    async def replace(self, ring: Ring, actor: str, *, emergency: bool = False, plan: str = "") -> RingView:
+        """Start a replacement; the relay continues it. plan: see `ReplaceKeysOf`; refused where things have changed."""
+        return await _refusable(self._replace(ring, actor, emergency=emergency, plan=plan))
+
+    async def _replace(self, ring: Ring, actor: str, *, emergency: bool, plan: str) -> RingView:
+        saved = decode(plan.encode(), ROLLOVER_STATES, "the plan") if plan else None
+        return await self._by(actor).start(ring, emergency_=emergency, saved=saved)
 
     async def roll_back(self, ring: Ring, to: str, actor: str) -> RingView:
         """Undo the one that is in progress."""
@@ -78,10 +88,11 @@ def key_orders(acts: KeyActs) -> Mapping[str, OrderHandler]:
     return {
         "signing_keys": order_handler(Order, lambda _order, _actor: acts.rings()),
         "plan_signing_keys": order_handler(
-            ReplaceKeysOf, lambda order, _actor: acts.plan(order.ring, emergency=order.emergency)
+            PlanKeysOf, lambda order, actor: acts.plan(order.ring, actor, emergency=order.emergency)
         ),
         "replace_signing_keys": order_handler(
-            ReplaceKeysOf, lambda order, actor: acts.replace(order.ring, actor, emergency=order.emergency)
+            ReplaceKeysOf,
+            lambda order, actor: acts.replace(order.ring, actor, emergency=order.emergency, plan=order.plan),
         ),
         "roll_back_signing_keys": order_handler(
             RollBackKeysOf, lambda order, actor: acts.roll_back(order.ring, order.to, actor)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 
-from certs import CertsError, KeyAction, due_transitions
+from certs import CertsError
+from findings import Finding
 from foundation.procedures import (
     Event,
     Journal,
@@ -24,6 +26,7 @@ from foundation.procedures import (
     ProcedureError,
     Record,
     Refused,
+    check_current,
     check_harmless,
     hashed,
     make,
@@ -34,11 +37,13 @@ from foundation.procedures import (
     turn_back,
 )
 from foundation.procedures import RunResult as Run
+from foundation.times import DAY
 from gateway.federation.keys.first_keys import DUTY, LEASE
 from gateway.federation.keys.model import ALGORITHMS, Ring
 from gateway.federation.keys.rollover import emergency, stages
-from gateway.federation.keys.rollover.acts import KeyChanges, policy_record
+from gateway.federation.keys.rollover.acts import KeyChanges
 from gateway.federation.keys.rollover.executor import RingContext, RingExecutor, write_changes
+from gateway.federation.keys.rollover.health import LOOKS, RingHealth, due, health, stopped
 from gateway.federation.keys.rollover.state import ObservedRing, RingEmergencyState, RingState, RolloverStages
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.store import DutyLease, SigningKeyRecord, StoreError
@@ -48,9 +53,10 @@ log = structlog.get_logger()
 PROCEDURES: dict[str, Procedure[RolloverStages]] = {
     procedure.kind: procedure for procedure in (stages.PROCEDURE, emergency.PROCEDURE)
 }
-TYPES: dict[str, type[Any]] = {procedure.kind: procedure.state for procedure in PROCEDURES.values()}
+ROLLOVER_STATES: dict[str, type[Any]] = {procedure.kind: procedure.state for procedure in PROCEDURES.values()}
 _PACE = 60.0
 """Seconds between two looks; less where the periods are short."""
+Alarm: TypeAlias = Callable[[str, dict[str, str]], None]
 _PATIENCE = 20
 """Half seconds that an order waits for the duty."""
 
@@ -92,13 +98,24 @@ class RingView:
     rollover: RolloverView | None
     unknown: tuple[str, ...]
     """Trusts of which nobody has said how they learn of a new key."""
+    findings: tuple[Finding, ...] = ()
+    """What an operator must see to."""
 
 
 class Rollovers:
-    """For the relay, which runs them, and for commands, which order them. by: who stands in the audit trail."""
+    """For the relay, which runs them, and for commands, which order them. by: who stands in the audit trail.
 
-    def __init__(self, context: RingContext, *, sleep: Sleep = asyncio.sleep, by: str = "relay") -> None:
-        self._context, self._sleep, self._by = context, sleep, by
+    alarm: told, once a day, of what an operator must see to.
+    """
+
+    def __init__(
+        self, context: RingContext, *, sleep: Sleep = asyncio.sleep, by: str = "relay", alarm: Alarm | None = None
+    ) -> None:
+        self._context, self._sleep, self._by, self._alarm = context, sleep, by, alarm
+        self.health: tuple[RingHealth, ...] = ()
+        """Of every ring, as it was at the last look. This node's."""
+        self._stopped = Counter[Ring]()
+        """At how many looks in a row the replacement of a ring was stopped."""
         self._holder = f"{context.store.node}-{secrets.token_hex(4)}"
 
     # -- the duty
@@ -124,15 +141,41 @@ class Rollovers:
         try:
             lease = await self._take()
             if lease is None:
+                await self.look()
                 return
             for ring in ALGORITHMS:
                 try:
                     await self._advance(ring, lease)
                 except (ProcedureError, CertsError) as error:
                     log.error("signing_keys.rollover_failed", ring=ring, error=str(error))  # noqa: TRY400 - it says all
+            await self.look()
+            await self._tell()
             await self._context.store.duties.give_up(lease)
         except StoreError as error:
             log.warning("signing_keys.rollover_postponed", error=str(error))
+
+    async def look(self) -> None:
+        """See how every ring stands. Raises StoreError."""
+        self.health = tuple([await self._health(ring) for ring in ALGORITHMS])
+
+    async def _health(self, ring: Ring) -> RingHealth:
+        observed, now = await self._context.observe(ring), self._context.clock()
+        try:
+            record = await self._context.store.procedures.read(_journal(ring), ROLLOVER_STATES)
+            stage = standing(PROCEDURES[record.kind], observed, record, now).stage if record and record.open else ""
+        except ProcedureError as error:
+            return RingHealth(ring=ring, ends=0.0, stage="", problems=(stopped(ring, str(error)),))
+        self._stopped[ring] = self._stopped[ring] + 1 if record and record.open and record.problem else 0
+        return health(observed, record, now, stage=stage, looks=self._stopped[ring])
+
+    async def _tell(self) -> None:
+        """Raise an alarm for each problem, once a day whichever node holds the duty. Raises StoreError."""
+        now, audit = self._context.clock(), self._context.store.audit
+        for problem in [problem for ring in self.health for problem in ring.problems]:
+            told = await audit.entries(kind=problem.kind, since=now - DAY, until=now + 1, limit=2 * len(ALGORITHMS))
+            if self._alarm is not None and all(entry.event.detail.get("ring") != problem.ring for entry in told):
+                fields = {"ring": problem.ring, "problem": problem.seen, "remedy": problem.remedy}
+                self._alarm(problem.alert, fields)
 
     async def _advance(self, ring: Ring, lease: DutyLease) -> None:
         journal = await self._open(ring, lease)
@@ -162,37 +205,45 @@ class Rollovers:
     async def view(self, ring: Ring) -> RingView:
         """One of them. Raises StoreError, ProcedureError."""
         observed = await self._context.observe(ring)
-        record = await self._context.store.procedures.read(_journal(ring), TYPES)
+        record = await self._context.store.procedures.read(_journal(ring), ROLLOVER_STATES)
+        found = health(observed, record, self._context.clock(), stage="", looks=LOOKS)
         return RingView(
             ring=ring,
             keys=tuple(_key_view(key) for key in observed.records),
             rollover=self._rollover_view(observed, record) if record is not None else None,
             unknown=observed.ledger.unknown,
+            findings=tuple(problem.finding for problem in found.problems),
         )
 
     async def plan(self, ring: Ring, *, emergency_: bool = False) -> Plan[Any]:
         """What a replacement would do. Raises StoreError, ProcedureError."""
         observed, now = await self._context.observe(ring), self._context.clock()
-        procedure = emergency.PROCEDURE if emergency_ else stages.PROCEDURE
+        procedure = _procedure(emergency_=emergency_)
         return make(
             procedure,
             observed,
             subject=ring,
             title=f"Replace the keys of ring {ring}" + (" now" if emergency_ else ""),
             state=_state(procedure, observed, "ordered"),
-            marks={"keys": hashed([(key.id, key.state) for key in observed.records])},
+            marks=marks_of(observed),
             now=now,
             by=self._by,
-            previous=await self._context.store.procedures.read(_journal(ring), TYPES),
+            previous=await self._context.store.procedures.read(_journal(ring), ROLLOVER_STATES),
         )
 
-    async def start(self, ring: Ring, *, emergency_: bool = False) -> RingView:
-        """Start a replacement, as far as possible now; the relay continues it.
+    async def start(self, ring: Ring, *, emergency_: bool = False, saved: Plan[Any] | None = None) -> RingView:
+        """Start a replacement, as far as possible now; the relay continues it. saved: a plan that was made before.
 
-        Raises StoreError, ProcedureError: Refused where one is under way already, or the duty is not free.
+        Raises StoreError, ProcedureError: Refused where one is under way already, or the duty is not free; PlanOutdated
+        where a plan made now would be another one.
         """
-        procedure = emergency.PROCEDURE if emergency_ else stages.PROCEDURE
-        async with self._held(f"replacing the keys of ring {ring}") as lease:
+        procedure, what = _procedure(emergency_=emergency_), f"replacing the keys of ring {ring}"
+        if saved is not None and saved.kind != procedure.kind:
+            other = "rollover" if emergency_ else "emergency"
+            raise Refused(what, [f"the plan is for `isthmus certs {other}`"])
+        async with self._held(what) as lease:
+            if saved is not None:  # nobody else changes the keys from here on
+                check_current(saved, await self.plan(ring, emergency_=emergency_))
             journal = await self._open(ring, lease)
             await self._start(procedure, ring, journal, "ordered")
             await self._run(ring, journal, lease)
@@ -259,7 +310,7 @@ class Rollovers:
                 await self._context.store.duties.give_up(lease)
 
     async def _open(self, ring: Ring, lease: DutyLease) -> Journal:
-        return await self._context.store.procedures.open(_journal(ring), TYPES, lease, who=self._by)
+        return await self._context.store.procedures.open(_journal(ring), ROLLOVER_STATES, lease, who=self._by)
 
     async def _start(self, procedure: Procedure[RolloverStages], ring: Ring, journal: Journal, why: str) -> None:
         observed, now = await self._context.observe(ring), self._context.clock()
@@ -304,16 +355,17 @@ class RunClock:
         await self.wait(seconds)
 
 
-def due(ring: ObservedRing, now: float) -> str:
-    """Why the keys of a ring are to be replaced now; empty where they are not. Pure."""
-    if not ring.records:
-        return ""  # the first keys are made when the first application needs them
-    reasons = []
-    for algorithm in ALGORITHMS[ring.ring]:  # all of them: one that contradicts itself is an error whatever the others say
-        keys = [policy_record(ring, record) for record in ring.records if record.algorithm == algorithm]
-        transitions = due_transitions(keys, ring.policy, now)
-        reasons += [f"{algorithm}: {found.why}" for found in transitions if found.action is KeyAction.CREATE]
-    return "; ".join(reasons)
+def marks_of(ring: ObservedRing) -> dict[str, str]:
+    """What a plan was made on. Pure: keys and how they stand, who must learn of them, and the periods."""
+    return {
+        "keys": hashed([(record.id, record.state) for record in ring.records]),
+        "applications": hashed(sorted((one.name, one.kind, one.refresh) for one in ring.ledger.partners)),
+        "settings": hashed(ring.settings),
+    }
+
+
+def _procedure(*, emergency_: bool) -> Procedure[RolloverStages]:
+    return emergency.PROCEDURE if emergency_ else stages.PROCEDURE
 
 
 def _state(procedure: Procedure[RolloverStages], observed: ObservedRing, why: str) -> RingState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.federation.keys.material import make_key
 from gateway.federation.keys.model import ALGORITHMS, Ring
 from gateway.federation.keys.rollover.acts import PublishKeys
 from gateway.federation.keys.rollover.executor import RingExecutor
+from gateway.federation.keys.rollover.rollovers import marks_of
 from gateway.federation.trusts import KeyNotice, Trust
 from gateway.store import SigningKeyRecord, StoreUnavailable, open_store
 from tests.gateway.federation.keys.conftest import NOW, SetClock
@@ -234,6 +236,20 @@ async def test_nobody_is_acknowledged_who_is_not_waited_for(node: RollingNode, a
     await node.rollovers.start("saml")
     with pytest.raises(Refused, match="no key waits for it; keys wait for hr"):
         await node.rollovers.acknowledge("saml", "rh")
+
+
+async def test_a_plan_depends_on_keys_applications_and_periods(node: RollingNode, applications: Applications) -> None:
+    """Each is told apart; a contact is none of them: nobody has to plan anew because of that."""
+    before = marks_of(await node.context.observe("saml"))
+    applications.trusts = (saml("payroll", KeyNotice(learns="automatic", within=60.0)),)
+    other = marks_of(await node.context.observe("saml"))
+    assert {name for name in before if before[name] != other[name]} == {"applications"}
+    applications.trusts = (saml("payroll", KeyNotice(learns="automatic", within=60.0), contact="ann@example.com"),)
+    assert marks_of(await node.context.observe("saml")) == other
+    slower = replace(await node.context.observe("saml"), settings=replace(SETTINGS, publish_for=1001.0))
+    assert {name for name in other if other[name] != marks_of(slower)[name]} == {"settings"}
+    await node.rollovers.start("saml")
+    assert marks_of(await node.context.observe("saml"))["keys"] != before["keys"]
 
 
 async def test_a_plan_names_those_of_whom_nobody_knows_how_they_learn(node: RollingNode, applications: Applications) -> None:

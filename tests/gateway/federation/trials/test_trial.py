@@ -21,6 +21,7 @@ from gateway.federation.trials.carriage import ADDRESS_LIFETIME, COOKIE, TRIAL_L
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust
 from gateway.relay import ActRefused
 from gateway.store import AuditEvent, SigningKeyRecord
+from isthmus.application_explanation import explain_application
 from tests.gateway.federation.oidc.application_server import application_server
 from tests.gateway.federation.oidc.stand import ANNA, APP, BEN, OTHER, AppBrowser, Arrival, OidcStand, changed, oidc_stand
 from tests.gateway.federation.saml.service_provider import answer_in
@@ -168,6 +169,10 @@ async def test_a_key_is_tried_before_it_is_used_for_anybody_else(
     assert (began.kind, began.subject, began.address) == ("signing_key.trial_started", ANNA, "127.0.0.1")
     assert began.detail == ended.detail == {"trust": "app", "key": new, "ordered_by": ADMIN}
     assert ended.kind == "signing_key.trial_ended"
+    told = [
+        explain_application(entry) for entry in await stand.relay.administration.audit(kind="federation.issued", limit=9)
+    ]
+    assert [one.key for one in told[-2:]] == [f"{new} (tried: `isthmus certs try`)", in_use(stand)]
     issued = [event.detail for event in await events(stand, "federation.issued")]
     assert [(entry["key"] == new, entry.get("trial", "")) for entry in issued] == [
         (False, ""),
