@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from gateway.federation.applications import TrustsById
 from gateway.federation.keys import SigningKey, Trial, may_be_tried, signs_with, trial_refusal
 from gateway.federation.trials.carriage import KEY_TRIAL, TRIAL_LIFETIME, TrialOffer, Trials
 from gateway.federation.trusts import Trust
@@ -33,14 +34,6 @@ class KeysById(Protocol):
 
     def find(self, key: str) -> SigningKey | None:
         """One that is published."""
-        ...
-
-
-class TrustsById(Protocol):
-    """The trusts of this relay (`TrustRegistry`)."""
-
-    def get(self, trust_id: str, /) -> Trust | None:
-        """None where there is none, or it is disabled."""
         ...
 
 
