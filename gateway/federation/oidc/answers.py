@@ -46,8 +46,13 @@ def error_answer(error: OAuthError) -> web.Response:
     if isinstance(error, TemporarilyUnavailable):
         headers["Retry-After"] = str(RETRY_AFTER)
     if isinstance(error, TooManyRequests):
-        headers["Retry-After"] = str(math.ceil(error.wait))
+        headers["Retry-After"] = retry_after(error.wait)
     return json_answer({"error": error.code, "error_description": error.told}, error.status, headers)
+
+
+def retry_after(wait: float) -> str:
+    """The header's value: whole seconds (RFC 9110 section 10.2.3)."""
+    return str(math.ceil(wait))
 
 
 def bearer_answer(error: OAuthError | None) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -56,6 +56,11 @@ class OidcContext:
 
 class OidcEndpoint(Protocol):
     """One address, or a few that belong together."""
+
+    @property
+    def pages(self) -> Sequence[str]:
+        """Those that browsers open: a person sees what is refused."""
+        ...
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -35,16 +35,19 @@ class CrossOrigin:
         """Let the client's own origins read what the handler answers, errors too."""
 
         async def answered(request: web.Request) -> web.StreamResponse:
-            response = await handler(request)
-            origin = request.headers.get("Origin", "")
-            if origin:
-                response.headers["Vary"] = "Origin"
-                if self._is_registered(origin, request.get(TRUST, "")):
-                    response.headers["Access-Control-Allow-Origin"] = origin
-                    response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
-            return response
+            return self.let_read(request, await handler(request))
 
         return answered
+
+    def let_read(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        """The same of one answer."""
+        origin = request.headers.get("Origin", "")
+        if origin:
+            response.headers["Vary"] = "Origin"
+            if self._is_registered(origin, request.get(TRUST, "")):
+                response.headers["Access-Control-Allow-Origin"] = origin
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
+        return response
 
     def _is_registered(self, origin: str, trust_id: str) -> bool:
         """trust_id: whose origin it has to be; empty: anybody's."""

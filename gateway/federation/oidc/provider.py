@@ -38,7 +38,7 @@ from gateway.federation.oidc.issuance import TokenIssuance
 from gateway.federation.oidc.limits import RequestLimits
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.pushed_requests import PushedRequests
-from gateway.federation.oidc.refusal import log_refusal
+from gateway.federation.oidc.refusal import error_page, log_refusal
 from gateway.federation.oidc.tokens import Tokens
 from gateway.federation.participants import Participants
 from gateway.federation.rates import Rates
@@ -102,7 +102,7 @@ class OpenIdProvider:
             PasswordGrant(context, issuance, authenticator),
         )
         pushed = PushedRequests(context)
-        self._limits = context.limits
+        self._limits, self._signin, self._cross_origin = context.limits, signin, cross_origin
         consent = ConsentEndpoint(context, signin, transactions)
         self._authorization = AuthorizationEndpoint(context, signin, transactions, consent, pushed)
         endpoints: list[OidcEndpoint] = [
@@ -118,6 +118,7 @@ class OpenIdProvider:
             EndSessionEndpoint(context, signin, participants),
         ]
         self._endpoints = [*endpoints, DiscoveryEndpoint(context, endpoints, keys.settings.max_age)]
+        self._pages = frozenset(path for endpoint in self._endpoints for path in endpoint.pages)
 
     @property
     def resume(self) -> Resume:
@@ -132,11 +133,15 @@ class OpenIdProvider:
 
     @web.middleware
     async def _limited(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """No address sends more than it may, to whichever endpoint."""
-        if request.path.startswith("/oidc/"):
-            try:
-                self._limits.check_address(request[CLIENT_ADDRESS])
-            except TooManyRequests as refused:
-                log_refusal(request, refused)
-                return error_answer(refused)
+        """No address sends more than it may. People are told on a page, scripts of other origins can read the answer."""
+        is_page = request.path in self._pages
+        if not is_page and not request.path.startswith("/oidc/"):
+            return await handler(request)
+        try:
+            self._limits.check_address(request[CLIENT_ADDRESS])
+        except TooManyRequests as refused:
+            if is_page:
+                return error_page(request, self._signin, refused)
+            log_refusal(request, refused)
+            return self._cross_origin.let_read(request, error_answer(refused))
         return await handler(request)

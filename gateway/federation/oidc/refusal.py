@@ -1,4 +1,4 @@
-"""What becomes of a refused request: the log says why, the client gets the error of the wire."""
+"""What becomes of a refused request: the log says why, the client gets the error of the wire, and a person a page."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from aiohttp import web
 
 from foundation.listener import Handler
 from gateway.federation.keys import SigningKeyError
-from gateway.federation.oidc.answers import error_answer
+from gateway.federation.oidc.answers import error_answer, retry_after
 from gateway.federation.oidc.context import NAMED_CLIENT, TRUST
 from gateway.federation.oidc.errors import (
+    AuthorizationDenied,
     AuthorizationPending,
     InvalidRequest,
     OAuthError,
     ProviderFailure,
     TemporarilyUnavailable,
+    TooManyRequests,
 )
 from gateway.federation.refused_requests import note_refusal, path_of
+from gateway.relay import CORRELATION_ID
+from gateway.signin import Message, SignInPages
 from gateway.store import StoreError
 
 log = structlog.get_logger()
@@ -47,6 +51,35 @@ def as_oauth_error(error: OAuthError | StoreError | SigningKeyError | web.HTTPEx
         log.error("oidc.key_missing", error=str(error))
         return ProviderFailure(str(error))
     return InvalidRequest(f"the body: {error.text}")
+
+
+def shown(signin: SignInPages, handler: Handler) -> Handler:
+    """Of an address that browsers open, where no application waits for the answer: every refusal is a page."""
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (OAuthError, SigningKeyError, web.HTTPException) as refused:
+            return error_page(request, signin, as_oauth_error(refused))
+
+    return signin.guarded(show)
+
+
+def error_page(request: web.Request, signin: SignInPages, error: OAuthError) -> web.Response:
+    """In the language of the person, with what to quote; the log says why."""
+    request.setdefault(NAMED_CLIENT, request.query.get("client_id", ""))
+    log_refusal(request, error)
+    if isinstance(error, TooManyRequests):
+        page = signin.show_problem(request, Message.WAIT, status=error.status, value=error.wait)
+        page.headers["Retry-After"] = retry_after(error.wait)
+        return page
+    if isinstance(error, (ProviderFailure, TemporarilyUnavailable)):
+        status, message = 503, Message.LATER
+    elif isinstance(error, AuthorizationDenied):
+        status, message = 403, Message.NO_ACCESS
+    else:
+        status, message = 400, Message.BAD_REQUEST
+    return signin.show_problem(request, message, status=status, reference=request[CORRELATION_ID])
 
 
 def answered(handler: Handler) -> Handler:

@@ -12,7 +12,7 @@ POST ─► 303 to GET: browsers keep our cookie from forms of other sites
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -34,7 +34,7 @@ from gateway.federation.oidc.checks.authorization import (
 from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_consent, required_sign_in
 from gateway.federation.oidc.checks.redirects import check_redirect_uri
 from gateway.federation.oidc.code_issuance import issue_code
-from gateway.federation.oidc.context import NAMED_CLIENT, TRUST, OidcContext
+from gateway.federation.oidc.context import TRUST, OidcContext
 from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
 from gateway.federation.oidc.endpoints.token import MAX_FORM
 from gateway.federation.oidc.errors import AuthorizationDenied, InvalidRequest, OAuthError, RequestUnproven
@@ -42,7 +42,7 @@ from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.pending_request import PendingRequest, read_pending, write_pending
 from gateway.federation.oidc.pushed_requests import PushedRequests
-from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
+from gateway.federation.oidc.refusal import as_oauth_error, error_page, log_refusal, shown
 from gateway.federation.refused_requests import PERSON
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import AccessRefusal, Trust, check_access
@@ -71,6 +71,9 @@ class AuthorizationEndpoint:
         self._context, self._signin, self._transactions, self._consent = context, signin, transactions, consent
         self._pushed = pushed
 
+    pages: Sequence[str] = (AUTHORIZE,)
+    """See `OidcEndpoint`."""
+
     @property
     def metadata(self) -> Mapping[str, Any]:
         """See `OidcEndpoint`."""
@@ -90,28 +93,22 @@ class AuthorizationEndpoint:
 
     def add_routes(self, app: web.Application) -> None:
         """See `OidcEndpoint`."""
-        app.router.add_get(AUTHORIZE, self._signin.guarded(self.authorize))
-        app.router.add_post(AUTHORIZE, self._signin.guarded(self.authorize_by_form))
+        app.router.add_get(AUTHORIZE, shown(self._signin, self.authorize))
+        app.router.add_post(AUTHORIZE, shown(self._signin, self.authorize_by_form))
 
     async def authorize(self, request: web.Request) -> web.StreamResponse:
         """A browser comes from an application."""
-        try:
-            pending = await self._pushed.open(request.rel_url.raw_query_string)
-        except OAuthError as unproven:
-            return self._page(request, unproven)
+        pending = await self._pushed.open(request.rel_url.raw_query_string)
         session = await self._signin.session_of(request)
         return await self._answer(request, pending, session, returned=False)
 
     async def authorize_by_form(self, request: web.Request) -> web.StreamResponse:
         """The same by POST (OpenID Connect Core section 3.1.2.1)."""
-        try:
-            if request.content_type != "application/x-www-form-urlencoded" or request.rel_url.raw_query_string:
-                raise RequestUnproven("a POST that is no form, or has a query beside it")
-            query = Parameters.parse(await read_body(request, MAX_FORM)).query
-            if len(query) > _LONGEST_QUERY:
-                raise RequestUnproven("a form that is too long for an address")
-        except (OAuthError, web.HTTPException) as refused:
-            return self._page(request, as_oauth_error(refused))
+        if request.content_type != "application/x-www-form-urlencoded" or request.rel_url.raw_query_string:
+            raise RequestUnproven("a POST that is no form, or has a query beside it")
+        query = Parameters.parse(await read_body(request, MAX_FORM)).query
+        if len(query) > _LONGEST_QUERY:
+            raise RequestUnproven("a form that is too long for an address")
         return web.Response(status=303, headers={"Location": f"{AUTHORIZE}?{query}", "Cache-Control": "no-store"})
 
     async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
@@ -119,18 +116,18 @@ class AuthorizationEndpoint:
         pending = read_pending(transaction.request)
         if pending is None:
             return self._signin.show_problem(request, Message.APPLICATION_STALE, status=400)
-        return await self._answer(request, pending, session, returned=True)
+        try:
+            return await self._answer(request, pending, session, returned=True)
+        except OAuthError as unproven:
+            return error_page(request, self._signin, unproven)
 
     # -- inside
 
     async def _answer(
         self, request: web.Request, pending: PendingRequest, session: Session | None, *, returned: bool
     ) -> web.StreamResponse:
-        try:
-            parameters = Parameters.parse(pending.query)
-            trust = self._proven(parameters)
-        except OAuthError as unproven:
-            return self._page(request, unproven)
+        parameters = Parameters.parse(pending.query)
+        trust = self._proven(parameters)
         request[TRUST] = trust.id
         if session is not None:
             request[PERSON] = session.identity
@@ -267,11 +264,6 @@ class AuthorizationEndpoint:
     def _members(self, state: str, **members: str) -> dict[str, str]:
         """With `iss` in every answer (RFC 9207): whoever speaks to two providers can tell whose it is."""
         return {**members, **({"state": state} if state else {}), "iss": self._context.issuer}
-
-    def _page(self, request: web.Request, error: OAuthError) -> web.Response:
-        request[NAMED_CLIENT] = request.query.get("client_id", "")
-        log_refusal(request, error)
-        return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
 
 
 def _first(parameters: Parameters, name: str) -> str:

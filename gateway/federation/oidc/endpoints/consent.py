@@ -7,7 +7,7 @@ The answer is carried sealed, with the person who gave it; of a trust with `cons
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import structlog
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway.federation.oidc.context import TRUST, OidcContext
 from gateway.federation.oidc.errors import AuthorizationDenied
 from gateway.federation.oidc.pending_request import PendingRequest, read_pending, write_pending
+from gateway.federation.oidc.refusal import shown
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import Trust
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
@@ -33,13 +34,15 @@ class ConsentEndpoint:
 
     metadata: Mapping[str, Any] = {}
     """See `OidcEndpoint`."""
+    pages: Sequence[str] = (CONSENT,)
+    """See `OidcEndpoint`."""
 
     def __init__(self, context: OidcContext, signin: SignInPages, transactions: Transactions) -> None:
         self._context, self._signin, self._transactions = context, signin, transactions
 
     def add_routes(self, app: web.Application) -> None:
         """See `OidcEndpoint`."""
-        app.router.add_post(CONSENT, self._signin.guarded(self.answer))
+        app.router.add_post(CONSENT, shown(self._signin, self.answer))
 
     async def agreed(self, trust: Trust, session: Session) -> frozenset[str]:
         """Scopes that the person has agreed to before, and that are kept. Raises StoreUnavailable."""

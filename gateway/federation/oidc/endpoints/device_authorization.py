@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -27,6 +27,9 @@ class DeviceAuthorizationEndpoint:
 
     def __init__(self, context: OidcContext, clients: ClientAuthentication, codes: DeviceCodes) -> None:
         self._context, self._clients, self._codes = context, clients, codes
+
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:

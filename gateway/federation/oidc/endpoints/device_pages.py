@@ -9,7 +9,7 @@ A link that has the code in it fills in the field, no more: whoever sends it to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -28,9 +28,10 @@ from gateway.federation.oidc.device_codes import (
     folded_code,
     shown_code,
 )
-from gateway.federation.oidc.errors import AuthorizationDenied
+from gateway.federation.oidc.errors import AuthorizationDenied, TooManyRequests
 from gateway.federation.oidc.grant_details import GrantDetails
 from gateway.federation.oidc.person_grants import PersonGrants
+from gateway.federation.oidc.refusal import shown
 from gateway.federation.trusts import Trust, check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Application, Message, Session, SignInPages
@@ -49,6 +50,8 @@ class DevicePages:
 
     metadata: Mapping[str, Any] = {}
     """See `OidcEndpoint`."""
+    pages: Sequence[str] = (DEVICE, ANSWER)
+    """See `OidcEndpoint`."""
 
     def __init__(self, context: OidcContext, signin: SignInPages, codes: DeviceCodes) -> None:
         self._context, self._signin, self._codes = context, signin, codes
@@ -56,9 +59,9 @@ class DevicePages:
 
     def add_routes(self, app: web.Application) -> None:
         """See `OidcEndpoint`."""
-        app.router.add_get(DEVICE, self._signin.guarded(self.show))
-        app.router.add_post(DEVICE, self._signin.guarded(self.enter))
-        app.router.add_post(ANSWER, self._signin.guarded(self.answer))
+        app.router.add_get(DEVICE, shown(self._signin, self.show))
+        app.router.add_post(DEVICE, shown(self._signin, self.enter))
+        app.router.add_post(ANSWER, shown(self._signin, self.answer))
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """The field for the code. Raises StoreError."""
@@ -74,8 +77,7 @@ class DevicePages:
         session = await self._signin.session_of(request)
         if session is None:
             return self._signin.redirect_to_signin(_path(folded_code(typed)))
-        if (wait := self._wait(request, session)) > 0:
-            return self._signin.show_problem(request, Message.WAIT, status=429, value=wait)
+        self._check_guesses(request, session)
         found = await self._codes.look(typed, self._context.clock())
         trust = self._context.trusts.get(found.trust) if found is not None else None
         if found is None or trust is None:
@@ -90,8 +92,7 @@ class DevicePages:
         session = await self._signin.session_of(request)
         if session is None or session.name != fields.get("session"):
             return self._signin.redirect_to_signin(_path(code))  # somebody else, perhaps: they are asked themselves
-        if (wait := self._wait(request, session)) > 0:
-            return self._signin.show_problem(request, Message.WAIT, status=429, value=wait)
+        self._check_guesses(request, session)
         found = await self._codes.take(code, now)
         trust = self._context.trusts.get(found.trust) if found is not None else None
         if found is None or trust is None:
@@ -109,14 +110,15 @@ class DevicePages:
 
     # -- inside
 
-    def _wait(self, request: web.Request, session: Session) -> float:
-        """Seconds until one more code may be tried; counts this one."""
+    def _check_guesses(self, request: web.Request, session: Session) -> None:
+        """Count one more code that is tried. Raises TooManyRequests."""
         account = session.record.account
         whose = (
             f"device address {address_key(request[CLIENT_ADDRESS])}",
             f"device account {account.directory} {account.object}",
         )
-        return max(self._context.limits.draw(one, GUESSES) for one in whose)
+        if (wait := max(self._context.limits.draw(one, GUESSES) for one in whose)) > 0:
+            raise TooManyRequests(f"more than {GUESSES} device codes a minute", wait)
 
     def _refuse(self, request: web.Request, trust: Trust, session: Session) -> web.Response | None:
         """A page, where the person may not use the application, or its claims policy has no name for them."""

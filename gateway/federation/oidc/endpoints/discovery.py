@@ -28,6 +28,9 @@ class DiscoveryEndpoint:
     def __init__(self, context: OidcContext, endpoints: Sequence[OidcEndpoint], jwks_age: int) -> None:
         self._context, self._endpoints, self._jwks_age = context, endpoints, jwks_age
 
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
+
     @property
     def metadata(self) -> Mapping[str, Any]:
         """See `OidcEndpoint`: the whole document."""

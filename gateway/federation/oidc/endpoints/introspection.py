@@ -6,7 +6,7 @@ Whoever may not know, and whoever asks about something else than a token, is tol
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -35,6 +35,9 @@ class IntrospectionEndpoint:
 
     def __init__(self, context: OidcContext, clients: ClientAuthentication) -> None:
         self._context, self._clients, self._tokens = context, clients, PresentedTokens(context)
+
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:

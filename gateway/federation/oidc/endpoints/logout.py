@@ -11,7 +11,7 @@ A request that names what is not the application's, or with a hint that is not o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,11 +28,10 @@ from gateway.federation.oidc.endpoints.token import read_form_parameters
 from gateway.federation.oidc.errors import InvalidRequest, OAuthError
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.parameters import Parameters
-from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
+from gateway.federation.oidc.refusal import log_refusal, shown
 from gateway.federation.participants import Participants
 from gateway.federation.trusts import Trust
-from gateway.relay import CORRELATION_ID
-from gateway.signin import Application, Farewell, Message, Session, SignInPages
+from gateway.signin import Application, Farewell, Session, SignInPages
 
 LOGOUT: Final = "/oidc/logout"
 ANSWER: Final = "/oidc/logout/answer"
@@ -71,6 +70,9 @@ class EndSessionEndpoint:
     def __init__(self, context: OidcContext, signin: SignInPages, participants: Participants) -> None:
         self._context, self._signin, self._participants = context, signin, participants
 
+    pages: Sequence[str] = (LOGOUT, ANSWER)
+    """See `OidcEndpoint`."""
+
     @property
     def metadata(self) -> Mapping[str, Any]:
         """See `OidcEndpoint`."""
@@ -82,17 +84,14 @@ class EndSessionEndpoint:
 
     def add_routes(self, app: web.Application) -> None:
         """See `OidcEndpoint`."""
-        app.router.add_get(LOGOUT, self._signin.guarded(self.leave))
-        app.router.add_post(LOGOUT, self._signin.guarded(self.leave_by_form))
-        app.router.add_post(ANSWER, self._signin.guarded(self.answer))
+        app.router.add_get(LOGOUT, shown(self._signin, self.leave))
+        app.router.add_post(LOGOUT, shown(self._signin, self.leave_by_form))
+        app.router.add_post(ANSWER, shown(self._signin, self.answer))
 
     async def leave(self, request: web.Request) -> web.StreamResponse:
         """A browser comes from an application. Raises StoreError."""
         query = request.rel_url.raw_query_string
-        try:
-            plan = self._plan(request, query)
-        except OAuthError as refused:
-            return self._page(request, refused)
+        plan = self._plan(request, query)
         session = await self._signin.session_of(request)
         if session is None:
             return self._finish(request, plan, Farewell(), proven=plan.is_proven)
@@ -104,12 +103,9 @@ class EndSessionEndpoint:
 
     async def leave_by_form(self, request: web.Request) -> web.StreamResponse:
         """The same by POST (section 2)."""
-        try:
-            query = (await read_form_parameters(request)).query
-            if len(query) > _LONGEST_QUERY:
-                raise InvalidRequest("a form that is too long for an address")
-        except (OAuthError, web.HTTPException) as refused:
-            return self._page(request, as_oauth_error(refused))
+        query = (await read_form_parameters(request)).query
+        if len(query) > _LONGEST_QUERY:
+            raise InvalidRequest("a form that is too long for an address")
         return web.Response(status=303, headers={"Location": f"{LOGOUT}?{query}", "Cache-Control": "no-store"})
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -117,10 +113,7 @@ class EndSessionEndpoint:
         fields = await self._signin.of_applications.read_form(request)
         if fields.get("answer") != "sign_out":
             return self._signin.redirect_after_form("/account")
-        try:
-            plan = self._plan(request, fields.get("query", ""))
-        except OAuthError as refused:
-            return self._page(request, refused)
+        plan = self._plan(request, fields.get("query", ""))
         session = await self._signin.session_of(request)
         farewell = await self._end(session, plan) if session is not None else Farewell()
         return self._finish(request, plan, farewell, after_form=True)
@@ -185,7 +178,3 @@ class EndSessionEndpoint:
         if after_form:  # browsers hold a redirect against the form's page: see `SignInPages.show_done`
             return pages.show_way_back(request, application, plan.return_to)
         return web.Response(status=303, headers={**_PRIVATE, "Location": plan.return_to})
-
-    def _page(self, request: web.Request, error: OAuthError) -> web.Response:
-        log_refusal(request, error)
-        return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])

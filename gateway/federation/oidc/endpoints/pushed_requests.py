@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -29,6 +29,9 @@ class PushedRequestEndpoint:
 
     def __init__(self, context: OidcContext, clients: ClientAuthentication, pushed: PushedRequests) -> None:
         self._context, self._clients, self._pushed = context, clients, pushed
+
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ token, or anything else, is answered as if it had been revoked (section 2.2), an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -36,6 +36,9 @@ class RevocationEndpoint:
     def __init__(self, context: OidcContext, clients: ClientAuthentication, cross_origin: CrossOrigin) -> None:
         self._context, self._clients, self._cross_origin = context, clients, cross_origin
         self._tokens = PresentedTokens(context)
+
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:

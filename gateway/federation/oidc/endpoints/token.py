@@ -36,6 +36,9 @@ class TokenEndpoint:
         self._context, self._clients, self._cross_origin = context, clients, cross_origin
         self._grant_types = {grant_type.name: grant_type for grant_type in grant_types}
 
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
+
     @property
     def metadata(self) -> Mapping[str, Any]:
         """See `OidcEndpoint`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -38,6 +38,9 @@ class UserinfoEndpoint:
 
     def __init__(self, context: OidcContext, cross_origin: CrossOrigin) -> None:
         self._context, self._cross_origin = context, cross_origin
+
+    pages: Sequence[str] = ()
+    """See `OidcEndpoint`."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -15,11 +15,14 @@ from gateway.relay import RelayAuthenticator, Verdict
 from tests.gateway.federation.oidc.stand import ANNA, BEN, OTHER, PASSWORD, OidcStand, changed, in_thread, oidc_stand
 
 OLD = changed(grants=("authorization_code", "password", "refresh_token"))
+PAGE = changed(
+    replace(OTHER, id="page"), application="browser", authentication="none", secrets=(), origins=("https://spa.example.com",)
+)
 
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[OidcStand]:
-    async with oidc_stand(tmp_path, OLD, OTHER) as made:
+    async with oidc_stand(tmp_path, OLD, OTHER, PAGE) as made:
         yield made
 
 
@@ -119,14 +122,24 @@ async def test_a_client_sends_no_more_than_it_may(stand: OidcStand) -> None:
 
 
 async def test_an_address_sends_no_more_than_it_may(stand: OidcStand) -> None:
-    """By address at every endpoint, before anything is read; pages and addresses of others are not held up."""
+    """By address at every endpoint, before anything is read: people get a page in their language, servers and scripts JSON,
+    with the time to wait in both. The sign-in is not held up."""
     object.__setattr__(stand.relay.settings.federation, "address_rate", 3)
     answers = [(await stand.post("/oidc/token", {"client_id": "nobody"}))[0] for _ in range(3)]
     assert set(answers) == {401}
     for path in ("/oidc/token", "/oidc/par", "/oidc/revoke", "/oidc/introspect", "/oidc/device", "/oidc/userinfo"):
         assert (await stand.post(path, {"client_id": "nobody"}))[0] == 429
-    for path in ("/oidc/authorize", "/oidc/logout"):
-        assert (await stand.browser().open(path)).status == 429
+    own_origin = {"Origin": "https://spa.example.com"}
+    _, body, headers = await stand.post("/oidc/token", {"client_id": "nobody"}, headers=own_origin)
+    assert (body["error"], headers["Access-Control-Allow-Origin"]) == ("temporarily_unavailable", own_origin["Origin"])
+    assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+    for path in ("/oidc/authorize", "/oidc/logout", "/device"):
+        shown = await stand.browser().open(path, headers={"Accept-Language": "fr"})
+        assert (shown.status, shown.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
+        assert int(shown.headers["Retry-After"]) > 0
+        assert "Trop de tentatives" in shown.page
+    for path in ("/oidc/consent", "/oidc/logout/answer", "/device/answer"):
+        assert "Too many attempts" in (await stand.browser().request("POST", path)).page
     assert (await stand.browser().open("/signin")).status == 200
 
 
