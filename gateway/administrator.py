@@ -5,6 +5,7 @@ For whoever does not run inside the relay: commands, timers, another program on 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import time
@@ -37,6 +38,7 @@ from gateway.federation import (
     TrustRegistry,
     TrustView,
     UnreachedApplications,
+    file_problems,
     key_context,
 )
 from gateway.keys import RelayKeys, load_keys
@@ -253,6 +255,15 @@ class Administrator:
     async def trusts(self) -> list[TrustView]:
         """Every trust, without documents."""
         return await self._do_trust("trusts", list[TrustView], lambda acts: acts.trusts())
+
+    async def trust_files(self) -> dict[str, str]:
+        """Why files of `trusts_dir` are not in force, by name; the folder itself as the empty name."""
+
+        async def look() -> dict[str, str]:
+            folder = self._settings.federation.trusts_dir
+            return await asyncio.to_thread(file_problems, folder) if folder is not None else {}
+
+        return await self._order("trust_files", dict[str, str], look)
 
     async def trust(self, trust: str) -> TrustView:
         """One trust, by its id, with its document."""

@@ -189,6 +189,7 @@ class Relay:
             alarm=self.alarms.raise_alarm,
             public_url=settings.public_url,
             secret=keys.secret,
+            trust_files=self.trust_files,
             clock=clock,
             sleep=sleep,
         )
@@ -281,6 +282,8 @@ class Relay:
         self.trust_acts = TrustActs(
             self.store, self.trusts, clock, with_files=self.settings.federation.trusts_dir is not None
         )
+        folder = self.settings.federation.trusts_dir
+        self.trust_files = TrustFolder(folder, self.store, self.trusts, clock) if folder is not None else None
 
     def _make_administration(self, keys: RelayKeys, clock: Clock) -> None:
         ending = SessionEnding(self.store, self.sessions, self.federation.participants)
@@ -308,7 +311,7 @@ class Relay:
         preview = self.federation.preview(self.lookups, self.sessions.read)
         issued = IssuedSearch(self.store, issuer=self.federation.issuer)
         return {
-            **trust_orders(self.trust_acts),
+            **trust_orders(self.trust_acts, self.trust_files),
             **key_orders(self.federation.key_acts),
             **trial_orders(self.federation.trial_acts),
             **metadata_orders(self.federation.metadata),
@@ -361,8 +364,8 @@ class Relay:
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)
-        if folder := self.settings.federation.trusts_dir:
-            TrustFolder(folder, self.store, self.trusts, clock).add_jobs(self.housekeeping, sleep)
+        if self.trust_files is not None:
+            self.trust_files.add_jobs(self.housekeeping, sleep)
         self.federation.add_jobs(self.housekeeping, sleep)
         federation = self.settings.federation
         AccountSweep(

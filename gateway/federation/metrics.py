@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 MOST_REASONS: Final = 32
@@ -19,10 +19,12 @@ MOST_REASONS: Final = 32
 
 
 class FederationMetrics(Collector):
-    """known: whether a trust of that id is in the registry."""
+    """known: whether a trust of that id is in the registry. unusable_files: how many trust files are not in force."""
 
-    def __init__(self, known: Callable[[str], bool] = lambda _trust: True) -> None:
-        self._known, self._created = known, time.time()
+    def __init__(
+        self, known: Callable[[str], bool] = lambda _trust: True, unusable_files: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._known, self._unusable_files, self._created = known, unusable_files, time.time()
         self._issued: Counter[tuple[str, str]] = Counter()
         self._refused: dict[tuple[str, str], Counter[str]] = {}
 
@@ -54,4 +56,6 @@ class FederationMetrics(Collector):
             for reason, count in reasons.items():
                 if not trust or self._known(trust):
                     refused.add_metric((trust, protocol, reason), count, created=self._created)
-        yield from (issued, refused)
+        files = GaugeMetricFamily("isthmus_trust_files_unusable", "Files of `trusts_dir` that are not in force.")
+        files.add_metric((), self._unusable_files())
+        yield from (issued, refused, files)

@@ -31,7 +31,7 @@ from gateway.federation.saml import LogoutChains, MetadataRefresh, Parties, Saml
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trials import TrialActs, TrialPages, Trials
-from gateway.federation.trusts import Trust, TrustRegistry
+from gateway.federation.trusts import Trust, TrustFolder, TrustRegistry
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.relay import Authenticator, LookUps, Refusals
 from gateway.signin import AccountChecks, ApplicationLink, Seal, Session, SignInPages
@@ -55,6 +55,7 @@ class Federation:
         alarm: Callable[[str, dict[str, str]], None],
         public_url: str,
         secret: bytes,
+        trust_files: TrustFolder | None = None,
         clock: Callable[[], float],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -62,7 +63,9 @@ class Federation:
         self._authenticator, self._rates = authenticator, rates
         self.issuer = public_url.rstrip("/")
         self.trusts = trusts
-        self.metrics = FederationMetrics(lambda trust: trusts.get(trust) is not None)
+        self.metrics = FederationMetrics(
+            lambda trust: trusts.get(trust) is not None, lambda: len(trust_files.problems) if trust_files is not None else 0
+        )
         context = key_context(settings, store, public_url, clock)
         self.keys = SigningKeys(store, settings.keys, host=context.host, clock=clock, sleep=sleep)
         self.rollovers = Rollovers(context, sleep=sleep, alarm=alarm)

@@ -30,7 +30,7 @@ async def check_node(settings: ServerSettings, live: LiveRelay, user: str, now: 
 
 def judge_live(live: LiveRelay, user: str, now: float) -> list[Finding]:
     """What the running relay said."""
-    found: list[Finding] = []
+    found = list(fleet.judge_trust_files(live.trust_files))
     if live.health is not None:
         found.append(fleet.judge_node(live.health, version("isthmus")))
         found += fleet.judge_clocks(live.health, live.agents)

@@ -107,6 +107,12 @@ def judge_domains(domains: Mapping[str, str]) -> Iterator[Finding]:
             yield failed("domain", where, seen, remedy)
 
 
+def judge_trust_files(problems: Mapping[str, str]) -> Iterator[Finding]:
+    """Files of `trusts_dir` that are not in force. problems: by the file's name."""
+    for name, problem in problems.items():
+        yield failed("trust file", name, problem, "Correct it: it is read within ten seconds. The trust stays as it was.")
+
+
 def judge_sign_in(user: str, view: SignInView) -> Finding:
     """Whatever came of it, with what it means and its reference."""
     name, said = f"sign-in of {user}", view.outcome + (f" ({view.detail})" if view.detail else "")

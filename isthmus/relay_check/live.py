@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from findings import Finding, failed
@@ -18,11 +18,23 @@ class LiveRelay:
     health: NodeHealthView | None = None
     agents: Sequence[AgentView] = ()
     sign_in: SignInView | None = None
+    trust_files: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with files of `trusts_dir`, by name."""
     problems: Sequence[Finding] = ()
 
 
 async def ask_live(admin: Administrator, state_dir: Path, user: str, password: str) -> LiveRelay:
     """How the relay is, and what comes of a sign-in; without a user there is none. Raises NotPermitted."""
+    live = await _ask(admin, state_dir, user, password)
+    try:
+        return replace(live, trust_files=await admin.trust_files())
+    except NotPermitted:
+        raise
+    except RelayError:  # told of already
+        return live
+
+
+async def _ask(admin: Administrator, state_dir: Path, user: str, password: str) -> LiveRelay:
     try:
         health = await admin.health()
         agents = await admin.agents()

@@ -8,7 +8,7 @@ from gateway.federation.trusts.acts import TrustActs
 from gateway.federation.trusts.addresses import application_url, is_loopback
 from gateway.federation.trusts.consistency import MOST_SECRETS
 from gateway.federation.trusts.errors import UnknownTrust
-from gateway.federation.trusts.folder import TrustFolder
+from gateway.federation.trusts.folder import TrustFolder, file_problems
 from gateway.federation.trusts.lifetimes import effective_lifetimes
 from gateway.federation.trusts.model import (
     AssertionConsumer,
@@ -46,6 +46,7 @@ __all__ = [
     "application_url",
     "check_access",
     "effective_lifetimes",
+    "file_problems",
     "is_loopback",
     "make_secret",
     "matching_secret",

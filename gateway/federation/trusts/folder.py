@@ -62,6 +62,9 @@ class TrustFolder:
         self._stamps: Mapping[str, FileStamp] | None = None
         self._files: dict[str, TrustFile] = {}
         self._told: dict[str, tuple[FileStamp, str]] = {}
+        self._found: dict[str, str] = {}
+        self.problems: Mapping[str, str] = {}
+        """Why a file is not in force, by name, as of the last look; the folder itself as the empty name."""
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
         """Look again and again, for as long as the relay serves."""
@@ -82,6 +85,7 @@ class TrustFolder:
         before, self._stamps = self._stamps, stamps
         if stamps is None:
             log.error("trust_files.no_folder", folder=str(self._folder))  # a disk that is not there disables nothing
+            self.problems = {"": _no_folder(self._folder)}
             return
         settled = {name: stamp for name, stamp in stamps.items() if before and before.get(name) == stamp}
         self._files = {name: file for name, file in self._files.items() if name in stamps}
@@ -89,7 +93,10 @@ class TrustFolder:
             if name not in self._files or self._files[name].stamp != stamp:
                 self._files[name] = await asyncio.to_thread(_read, self._folder / name, stamp)
         gone = [] if before is None else list(self._gone({*stamps, *before}))
-        await self._apply(settled, gone)
+        self._found = {}
+        finished = await self._apply(settled, gone)
+        unseen = {name for name in stamps if name not in settled or not finished}
+        self.problems = {name: problem for name, problem in self.problems.items() if name in unseen} | self._found
 
     def _gone(self, names: set[str]) -> Iterator[TrustRecord]:
         """Trusts whose files are in neither of two looks."""
@@ -97,14 +104,15 @@ class TrustFolder:
             if record.origin.startswith("file:") and not record.disabled and record.origin[5:] not in names:
                 yield record
 
-    async def _apply(self, settled: Mapping[str, FileStamp], gone: list[TrustRecord]) -> None:
+    async def _apply(self, settled: Mapping[str, FileStamp], gone: list[TrustRecord]) -> bool:
+        """False where another node does it: then what hinders a file is not seen here."""
         due = [name for name in sorted(settled) if self._is_due(name)]
         if not due and not gone:
-            return
+            return True
         now = self._clock()
         lease = await self._store.duties.take("trust files", self._holder, now=now, until=now + LEASE)
         if lease is None:
-            return
+            return False
         try:
             await self._registry.load()
             for name in due:
@@ -115,6 +123,7 @@ class TrustFolder:
             await self._registry.load()
         finally:
             await self._store.duties.give_up(lease)
+        return True
 
     def _is_due(self, name: str) -> bool:
         """Whether what a file says is not what is in force."""
@@ -170,11 +179,25 @@ class TrustFolder:
         log.warning("trust_file.removed", trust=trust_id, origin=before.origin)
 
     def _tell(self, name: str, problem: str) -> None:
-        """Once for each state of a file."""
+        """In the log once for each state of a file."""
+        self._found[name] = problem
         told = (self._files[name].stamp, problem)
         if self._told.get(name) != told:
             self._told[name] = told
             log.error("trust_file.unusable", file=str(self._folder / name), problem=problem)
+
+
+def file_problems(folder: Path) -> dict[str, str]:
+    """What is wrong with the files themselves, as `TrustFolder.problems`, where no relay follows the folder. Blocks."""
+    stamps = _stamps(folder)
+    if stamps is None:
+        return {"": _no_folder(folder)}
+    files = {name: _read(folder / name, stamp) for name, stamp in stamps.items()}
+    return {name: file.problem for name, file in sorted(files.items()) if file.problem}
+
+
+def _no_folder(folder: Path) -> str:
+    return f"{folder} cannot be listed: create it, or correct server.federation.trusts_dir; no trust was disabled"
 
 
 def read_trust_file(path: Path) -> tuple[bytes, Trust]:

@@ -51,13 +51,14 @@ def command() -> None:
 @wide_option
 @json_option
 def list_trusts(config: Path, as_json: bool) -> None:
-    """List the trusts.
+    """List the trusts. Files in `trusts_dir` that are not in force, with their mistakes, are listed on standard error.
 
     \b
     Example:
       isthmus relay trust list --json | jq -r '.[] | .id + " " + .state'
     """
-    views = run_async(reported(open_administrator(config).trusts()))
+    admin = open_administrator(config)
+    views, files = run_async(reported(admin.trusts())), run_async(reported(admin.trust_files()))
     if as_json:
         emit_json(views)
         return
@@ -80,6 +81,8 @@ def list_trusts(config: Path, as_json: bool) -> None:
     for view in views:
         if view.state == "unreadable":
             click.echo(visible_lines(view.why), err=True)
+    for problem in files.values():
+        click.echo(visible_lines(problem), err=True)
 
 
 @click.command("show")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.typing import EventDict
 
-from gateway.federation.trusts import TrustFolder, TrustRegistry
+from gateway.federation.trusts import TrustFolder, TrustRegistry, file_problems
 from gateway.federation.trusts.acts import TrustActs
 from gateway.housekeeping import Housekeeping
 from gateway.protocol import AccountId
@@ -129,6 +129,32 @@ async def test_a_mistake_is_told_once_and_the_others_go_on(follower: Follower, l
     (told,) = [entry for entry in logs if entry["event"] == "trust_file.unusable"]
     assert told["file"] == str(follower.path / "wiki.toml")
     assert "oidc.redirect_uri (line 7): no such setting; did you mean redirect_uris?" in told["problem"]
+
+
+async def test_what_is_wrong_is_known_until_it_is_mended(follower: Follower, pair: tuple[Store, Store]) -> None:
+    """Of every kind of mistake, at each look; also while another node has the duty, and where the folder is gone."""
+    follower.write("wiki.toml", OIDC.replace("redirect_uris", "redirect_uri"))
+    follower.write("a.toml", OIDC.replace('"wiki"', '"a"', 1).replace("[oidc]", '[oidc]\nclient_id = "same"', 1))
+    follower.write("b.toml", OIDC.replace('"wiki"', '"b"', 1).replace("[oidc]", '[oidc]\nclient_id = "same"', 1))
+    for _ in range(4):
+        await follower.folder.look()
+    assert set(follower.folder.problems) == {"wiki.toml", "b.toml"}
+    assert "oidc.redirect_uri (line 7): no such setting; did you mean" in follower.folder.problems["wiki.toml"]
+    assert file_problems(follower.path) == {"wiki.toml": follower.folder.problems["wiki.toml"]}
+    lease = await follower.store.duties.take("trust files", "other", now=NOW, until=NOW + 60)
+    assert lease is not None
+    await follower.folder.look()
+    assert set(follower.folder.problems) == {"wiki.toml", "b.toml"}
+    await follower.store.duties.give_up(lease)
+    follower.path.rename(follower.path.with_name("away"))
+    await follower.folder.look()
+    assert "cannot be listed" in follower.folder.problems[""]
+    assert file_problems(follower.path) == follower.folder.problems
+    follower.path.with_name("away").rename(follower.path)
+    follower.write("wiki.toml", OIDC)
+    (follower.path / "b.toml").unlink()
+    await follower.settle()
+    assert follower.folder.problems == file_problems(follower.path) == {}
 
 
 @pytest.mark.parametrize(
