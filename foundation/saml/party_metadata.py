@@ -34,6 +34,8 @@ from foundation.saml.nodes import (
 MAX_ENDPOINTS = 100
 """Of one kind. Some parties have one for each of their customers."""
 _WHAT = "party's metadata"
+_NAMED = 10
+"""Entities that an error names."""
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 _ENTITY, _ENTITIES = f"{METADATA}EntityDescriptor", f"{METADATA}EntitiesDescriptor"
 _UI = "{urn:oasis:names:tc:SAML:metadata:ui}"
@@ -79,6 +81,8 @@ class PartyDescription:
     requests_signed: bool = False
     """AuthnRequestsSigned: it says that it signs each of them."""
     name_id_formats: tuple[str, ...] = ()
+    requested_attributes: tuple[str, ...] = ()
+    """Names of the attributes that it asks for (section 2.4.4.2)."""
     display_name: str = ""
     """For people; English where there are several."""
     valid_until: float = 0.0
@@ -129,7 +133,8 @@ def _entity(root: etree._Element, entity_id: str) -> etree._Element:
         return found[0]
     if entity_id:
         raise SamlError(_WHAT, f"it describes {len(found)} entities of the expected ID")
-    raise SamlError(_WHAT, f"it describes {len(found)} entities: say which one is meant")
+    names = [str(entity.get("entityID")) for entity in found[:_NAMED]] + ["…"] * (len(found) > _NAMED)
+    raise SamlError(_WHAT, f"it describes {len(found)} entities; say which one is meant: {', '.join(names)}")
 
 
 def _described(entity: etree._Element, signed_by: Certificate | None) -> PartyDescription:
@@ -153,6 +158,7 @@ def _described(entity: etree._Element, signed_by: Certificate | None) -> PartyDe
         want_assertions_signed=boolean(role, "WantAssertionsSigned", _WHAT),
         requests_signed=boolean(role, "AuthnRequestsSigned", _WHAT),
         name_id_formats=tuple(text_of(element, _WHAT) for element in _bounded(role, "NameIDFormat")),
+        requested_attributes=_requested_attributes(role),
         display_name=_display_name(entity, role),
         valid_until=min(filter(None, (moment(element, "validUntil", _WHAT) for element in _around(role))), default=0.0),
         cache_duration=min(filter(None, map(_cache_duration, _around(role))), default=0.0),
@@ -213,6 +219,12 @@ def _address(element: etree._Element, name: str) -> str:
 def _encryption_methods(role: etree._Element) -> tuple[str, ...]:
     descriptors = [row for row in role.findall(f"{METADATA}KeyDescriptor") if row.get("use", "encryption") == "encryption"]
     found = [attribute(method, "Algorithm", _WHAT) for row in descriptors for method in _bounded(row, "EncryptionMethod")]
+    return tuple(dict.fromkeys(found))
+
+
+def _requested_attributes(role: etree._Element) -> tuple[str, ...]:
+    services = _bounded(role, "AttributeConsumingService")
+    found = [attribute(row, "Name", _WHAT) for service in services for row in _bounded(service, "RequestedAttribute")]
     return tuple(dict.fromkeys(found))
 
 

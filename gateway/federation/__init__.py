@@ -30,9 +30,18 @@ from gateway.federation.inspection import (
 from gateway.federation.keys import Ring
 from gateway.federation.keys.rollover import ROLLOVER_STATES, KeyActs, KeyGauges, RingHealth, RingView, key_orders
 from gateway.federation.metrics import FederationMetrics
+from gateway.federation.outbound import Outbound, outbound
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation, key_context
-from gateway.federation.saml import MetadataView, metadata_orders
+from gateway.federation.saml import (
+    LARGEST_METADATA,
+    MetadataImport,
+    MetadataRefused,
+    MetadataSource,
+    MetadataView,
+    import_metadata,
+    metadata_orders,
+)
 from gateway.federation.sessions import (
     SessionActs,
     SessionEnding,
@@ -60,6 +69,7 @@ from gateway.federation.trusts import (
 )
 
 __all__ = [
+    "LARGEST_METADATA",
     "MOST_SECRETS",
     "ROLLOVER_STATES",
     "AccountSweep",
@@ -73,7 +83,11 @@ __all__ = [
     "IssuedSearch",
     "KeyActs",
     "KeyGauges",
+    "MetadataImport",
+    "MetadataRefused",
+    "MetadataSource",
     "MetadataView",
+    "Outbound",
     "PresetUnfit",
     "Ring",
     "RingHealth",
@@ -94,11 +108,13 @@ __all__ = [
     "file_problems",
     "fill_paste",
     "fill_preset",
+    "import_metadata",
     "inspection_orders",
     "key_context",
     "key_orders",
     "make_secret",
     "metadata_orders",
+    "outbound",
     "preset_names",
     "read_preset",
     "read_trust",

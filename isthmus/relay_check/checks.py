@@ -30,7 +30,7 @@ async def check_node(settings: ServerSettings, live: LiveRelay, user: str, now: 
 
 def judge_live(live: LiveRelay, user: str, now: float) -> list[Finding]:
     """What the running relay said."""
-    found = list(fleet.judge_trust_files(live.trust_files))
+    found: list[Finding] = []
     if live.health is not None:
         found.append(fleet.judge_node(live.health, version("isthmus")))
         found += fleet.judge_clocks(live.health, live.agents)
@@ -39,4 +39,4 @@ def judge_live(live: LiveRelay, user: str, now: float) -> list[Finding]:
         found += live.health.signing_keys
     if live.sign_in is not None:
         found.append(fleet.judge_sign_in(user, live.sign_in))
-    return [*found, *live.problems]
+    return [*found, *live.problems, *fleet.judge_trust_files(live.trust_files)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.foundation.saml.test_party_metadata import FULL
 from tests.isthmus.conftest import Run
 
 
@@ -172,3 +173,31 @@ def test_a_removed_trust_is_gone(trust: Commands) -> None:
     assert trust.json("list") == []
     code, _, err = trust("show", "grafana")
     assert (code, "`isthmus relay trust list` lists them" in err) == (1, True)
+
+
+def test_a_trust_from_metadata(trust: Commands, tmp_path: Path) -> None:
+    """A file becomes a new trust, then the next version of it; what is wrong is told, and changes nothing."""
+    file = tmp_path / "grafana.xml"
+    file.write_text(FULL)
+    code, _, err = trust("import", "--metadata", file, "--yes")
+    assert (code, "give the new trust's id with --id" in err) == (1, True)
+    planned = trust.json("import", "--metadata", file, "--id", "grafana")
+    assert planned["plan"]["action"] == "add"
+    assert trust.json("list") == []
+    code, out, err = trust("import", "--metadata", file, "--id", "grafana", "--yes")
+    assert (code, "grafana: version 1 is in force" in out + err) == (0, True)
+    code, out, _ = trust("import", "--metadata", file)
+    assert (code, "Nothing to change" in out, "Not taken:" in out) == (0, True, True)
+    file.write_text(FULL.replace("/saml/acs", "/saml/acs2"))
+    changed = trust.json("import", "--metadata", file, "--yes")
+    assert (changed["plan"]["version"], changed["plan"]["changed"]) == (2, ["saml.consumers"])
+    for arguments, words in (
+        (("--metadata", tmp_path / "gone.xml"), "gone.xml"),
+        (("--metadata", "http://grafana.example.com/m"), "not an https"),
+        (("--metadata", "https://127.0.0.1:9/m"), "application_networks"),
+        (("--metadata", file, "--id", "other"), "is that of the trust 'grafana'"),
+        (("--metadata", file, "--signer", "0" * 64), "not signed"),
+    ):
+        code, _, err = trust("import", *arguments, "--yes")
+        assert (code, words in err) == (1, True), err
+    assert trust("import", file, "--metadata", file)[0] == trust("import")[0] == trust("import", file, "--id", "x")[0] == 2

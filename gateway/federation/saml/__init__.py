@@ -4,6 +4,7 @@
     checks        what a request has to be: pure
     parties       what is known of a party: its trust, and its own metadata
     party_metadata          fetched on schedule, from the addresses that trusts name
+    metadata_import         by an administrator, into a trust
     responses documents     what a party is told; pysaml2's object model
     logout/       single logout: the parties of a session are told of its end
     endpoints/    the addresses
@@ -16,15 +17,27 @@ from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.logout.chains import LogoutChains
 from gateway.federation.saml.logout.soap import SoapLogout
+from gateway.federation.saml.metadata_import import MetadataImport, MetadataSource, import_metadata
 from gateway.federation.saml.parties import LogoutEndpoint, Parties, Party, party_of
-from gateway.federation.saml.party_metadata import MetadataRefresh, MetadataView, NoMetadataAddress, metadata_orders
+from gateway.federation.saml.party_metadata import LARGEST as LARGEST_METADATA
+from gateway.federation.saml.party_metadata import (
+    MetadataRefresh,
+    MetadataRefused,
+    MetadataView,
+    NoMetadataAddress,
+    metadata_orders,
+)
 from gateway.federation.saml.provider import SamlProvider
 from gateway.federation.saml.sample import verify_sample_response
 
 __all__ = [
+    "LARGEST_METADATA",
     "LogoutChains",
     "LogoutEndpoint",
+    "MetadataImport",
     "MetadataRefresh",
+    "MetadataRefused",
+    "MetadataSource",
     "MetadataView",
     "NoMetadataAddress",
     "Parties",
@@ -35,6 +48,7 @@ __all__ = [
     "SamlRefusal",
     "SoapLogout",
     "StatusRefused",
+    "import_metadata",
     "metadata_orders",
     "party_of",
     "verify_sample_response",

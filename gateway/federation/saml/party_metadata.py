@@ -198,7 +198,7 @@ class MetadataRefresh:
         return MetadataView(
             trust=trust_id,
             problem=after.problem,
-            changed=before is None or before.document != after.document,
+            changed=after.document != (before.document if before is not None else b""),
             fetched_at=after.fetched_at,
             valid_until=after.valid_until,
         )

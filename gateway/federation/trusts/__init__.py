@@ -6,7 +6,7 @@ What belongs here: what a trust says, where it comes from, whether a person may 
 from gateway.federation.trusts.access import AccessRefusal, check_access
 from gateway.federation.trusts.acts import TrustActs
 from gateway.federation.trusts.addresses import application_url, is_loopback
-from gateway.federation.trusts.consistency import MOST_SECRETS
+from gateway.federation.trusts.consistency import MOST_SECRETS, NAME_ID_FORMATS
 from gateway.federation.trusts.errors import UnknownTrust
 from gateway.federation.trusts.folder import TrustFolder, file_problems
 from gateway.federation.trusts.lifetimes import effective_lifetimes
@@ -28,6 +28,7 @@ from gateway.federation.trusts.views import TrustChangeView, TrustView
 
 __all__ = [
     "MOST_SECRETS",
+    "NAME_ID_FORMATS",
     "AccessRefusal",
     "AssertionConsumer",
     "ClientSecret",

@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from foundation.times import minute
-from gateway.administrator import Administrator
 from gateway.federation import TrustChangeView, TrustView
 from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.lazy import LazyGroup
-from isthmus.cli.output import FILE, Failure, emit_json, emit_said, json_option, run_async
+from isthmus.cli.output import FILE, emit_json, emit_said, json_option, run_async
 from isthmus.cli.private_files import private_output
 from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.cli.relay.names import complete_trusts
@@ -26,7 +25,7 @@ _PARTS = {
     "list": (f"{_HERE}:list_trusts", "List the trusts."),
     "show": (f"{_HERE}:show", "Show one trust."),
     "test": ("isthmus.cli.relay.trust_test:test", "Find out what is wrong with a trust."),
-    "import": (f"{_HERE}:import_trusts", "Add or change trusts from files."),
+    "import": ("isthmus.cli.relay.trust_import:import_trusts", "Add or change trusts from files or SAML metadata."),
     "export": (f"{_HERE}:export", "Print a trust as TOML, for a file or `import`."),
     "refresh": (f"{_EDITING}:refresh", "Fetch the metadata of a SAML trust now."),
     "remove": (f"{_HERE}:remove", "Remove a trust."),
@@ -126,53 +125,6 @@ def export(config: Path, trust: str, output: Path | None, as_json: bool) -> None
         return
     with private_output(output) as file:
         file.write(view.document.encode())
-
-
-@click.command("import")
-@relay_config
-@click.argument("files", type=FILE, nargs=-1, required=True)
-@yes_option
-@json_option
-def import_trusts(config: Path, files: tuple[Path, ...], yes: bool, as_json: bool) -> None:
-    """Add or change trusts from files. The changes are shown first; nothing is changed if any file has a mistake.
-
-    \b
-    Examples:
-      isthmus relay trust import grafana.toml
-      isthmus relay trust import trusts/*.toml --yes --json
-    """
-    admin, manner = open_administrator(config), Manner(yes=yes, as_json=as_json)
-    texts = {file: _text_of(file) for file in files}
-    plans = {file: run_async(reported(admin.plan_trust(text, str(file)))) for file, text in texts.items()}
-    names = [view.id for view in plans.values()]
-    if len(set(names)) < len(names):
-        raise Failure("two of the files are of the same trust; nothing was changed")
-    if as_json and not yes:
-        emit_json(list(plans.values()))
-        return
-    due = {file: view for file, view in plans.items() if view.action != "none"}
-    if manner.shows_plan:
-        for view in plans.values():
-            show_change(view)
-    if due:
-        confirm(f"{len(due)} trusts change. Type import to do it", "import", manner)
-    done = [_put(admin, texts[file], file, view) for file, view in due.items()]
-    emit_said(
-        "\n".join(f"{view.id}: version {view.version} is in force." for view in done) or "Nothing to change.",
-        as_json=as_json,
-        changed=done,
-    )
-
-
-def _put(admin: Administrator, text: str, file: Path, plan: TrustChangeView) -> TrustChangeView:
-    return run_async(reported(admin.put_trust(text, str(file), plan.version - 1)))
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file} cannot be read: {error}") from error
 
 
 def show_change(view: TrustChangeView) -> None:

@@ -110,7 +110,7 @@ def test_one_of_several() -> None:
     data = aggregate(entity(), other, attributes='validUntil="2026-12-31T00:00:00Z" cacheDuration="P1DT1S"')
     read = read_party_metadata(data, entity_id="https://other.example")
     assert (read.entity_id, read.valid_until, read.cache_duration) == ("https://other.example", 1798675200.0, 86401.0)
-    with pytest.raises(SamlError, match="2 entities: say which"):
+    with pytest.raises(SamlError, match="2 entities; say which"):
         read_party_metadata(data)
     with pytest.raises(SamlError, match="0 entities of the expected ID"):
         read_party_metadata(data, entity_id="https://third.example")

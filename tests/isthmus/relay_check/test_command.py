@@ -86,3 +86,16 @@ def test_another_user_than_the_relays_is_told_and_nothing_else_is_looked_at(
     (finding,) = json.loads(check(config, "--json").stdout)
     assert (finding["name"], finding["status"]) == ("user", "fail")
     assert "this runs as user 4711" in finding["seen"]
+
+
+def test_mistakes_in_trust_files_are_found_without_a_relay(config: Path) -> None:
+    """By `relay check` and by `relay trust list`, in the words of the file's reader."""
+    folder = config.parent / "trusts"
+    folder.mkdir()
+    (folder / "wiki.toml").write_text('id = "wiki"\nname = "Wiki"\nprotocol = "saml"\ncolour = 1\n')
+    config.write_text(f'{config.read_text()}[server.federation]\ntrusts_dir = "{folder}"\n')
+    found = json.loads(check(config, "--json").stdout)
+    (told,) = [finding for finding in found if finding["name"] == "wiki.toml: trust file"]
+    assert (told["status"], "colour (line 4)" in told["seen"]) == ("fail", True)
+    listed = CliRunner().invoke(cli, ["relay", "trust", "list", "--config", str(config)])
+    assert "colour (line 4)" in listed.stderr

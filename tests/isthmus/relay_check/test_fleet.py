@@ -8,7 +8,7 @@ import pytest
 
 from findings import Finding, worst
 from gateway.relay import AgentView, NodeHealthView, SignInView
-from isthmus.relay_check.fleet import judge_agents, judge_clocks, judge_domains, judge_node, judge_sign_in
+from isthmus.relay_check.fleet import judge_agents, judge_clocks, judge_domains, judge_node, judge_sign_in, judge_trust_files
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -131,3 +131,10 @@ def test_a_sign_in_tells_what_came_of_it(fields: dict[str, Any], status: str, wo
     assert all(word in finding.seen for word in (*words, "reference c0ffee"))
     assert bool(finding.remedy) == (status != "pass")
     assert worst([finding]) == status
+
+
+def test_each_file_that_is_not_in_force_fails() -> None:
+    """With what is wrong, as it is known: file, line, key, remedy."""
+    assert list(judge_trust_files({})) == []
+    finding = only(judge_trust_files({"wiki.toml": "wiki.toml cannot be used:\n  oidc.x (line 7): no such setting"}))
+    assert (finding.status, finding.where, "line 7" in finding.seen) == ("fail", "wiki.toml", True)

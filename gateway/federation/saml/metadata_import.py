@@ -1,0 +1,189 @@
+"""From an application's metadata to its trust, by an administrator's command: what is taken, and what is not. Pure.
+
+A document from an address stays there: the trust names the address, and the relay reads it on schedule. What comes from a
+file is written into the trust, because nobody reads the file again.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from certs import Certificate
+from foundation.saml import PartyDescription, PartyEndpoint
+from foundation.times import day
+from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
+from gateway.federation.saml.party_metadata import check_metadata
+from gateway.federation.trusts import NAME_ID_FORMATS, AssertionConsumer, SamlParty, Trust
+
+_LOGOUT: Mapping[str, Literal["redirect", "post", "soap"]] = {
+    BINDING_REDIRECT: "redirect",
+    BINDING_POST: "post",
+    BINDING_SOAP: "soap",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataImport:
+    """A trust as the metadata describes it, with a line for each thing that was taken, or was not."""
+
+    trust: Trust
+    taken: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataSource:
+    """What an administrator gave."""
+
+    document: bytes
+    url: str = ""
+    """Where the relay is to read it from now on; empty: it came from a file."""
+    entity_id: str = ""
+    """Which entity is meant, where there are several."""
+    signer: str = ""
+    """SHA-256 thumbprint of the certificate that has to have signed it."""
+
+
+def import_metadata(source: MetadataSource, trust_id: str, before: Trust | None, now: float) -> MetadataImport:
+    """before: the trust of that id, whose other settings stay. now: Unix seconds. Raises MetadataRefused."""
+    known_as = before.saml.entity_id if before is not None else ""
+    wanted = SamlParty(entity_id=source.entity_id, metadata_url=source.url, metadata_signer=source.signer)
+    asked = Trust(id=trust_id, name=trust_id, protocol="saml", saml=wanted)
+    described = check_metadata(source.document, asked, known_as, now)
+    trust = before or Trust(id=trust_id, name=described.display_name.strip() or trust_id, protocol="saml")
+    party = replace(
+        trust.saml,
+        entity_id=described.entity_id,
+        metadata_url=source.url,
+        metadata_signer=source.signer if source.url else "",
+        consumers=(),
+        certificates=(),
+        encryption_certificate="",
+        logout_url="",
+        logout_binding="redirect",
+        require_signed_requests=described.requests_signed,
+    )
+    if before is None:
+        party = replace(party, name_id_format=_name_id_format(described) or party.name_id_format)
+    if not source.url:
+        party = _copied(party, described)
+    trust = replace(trust, saml=party)
+    return MetadataImport(
+        trust=trust, taken=tuple(_taken(trust, described)), dropped=tuple(_dropped(trust, described, new=before is None))
+    )
+
+
+def _copied(party: SamlParty, described: PartyDescription) -> SamlParty:
+    logout = next(_usable_logout(described), None)
+    return replace(
+        party,
+        consumers=_numbered(_consumers(described)),
+        certificates=tuple(_pem(certificate) for certificate in described.signing),
+        encryption_certificate=_pem(described.encryption[0]) if described.encryption else "",
+        logout_url=logout.url if logout is not None else "",
+        logout_binding=_LOGOUT[logout.binding] if logout is not None else "redirect",
+    )
+
+
+def _consumers(described: PartyDescription) -> list[PartyEndpoint]:
+    return [consumer for consumer in described.consumers if consumer.binding == BINDING_POST]
+
+
+def _numbered(consumers: list[PartyEndpoint]) -> tuple[AssertionConsumer, ...]:
+    """With the indexes of the metadata; some parties number all of them alike, and some call several the default."""
+    used: set[int] = set()
+    made: list[AssertionConsumer] = []
+    for consumer in consumers:
+        index = consumer.index if consumer.index not in used else max(used) + 1
+        used.add(index)
+        default = consumer.default and not any(other.default for other in made)
+        made.append(AssertionConsumer(url=consumer.url, index=index, default=default))
+    return tuple(made)
+
+
+def _usable_logout(described: PartyDescription) -> Iterator[PartyEndpoint]:
+    """Answers go to the same address as requests where a trust says it itself."""
+    for endpoint in described.logout:
+        if endpoint.binding in _LOGOUT and endpoint.encrypted and endpoint.response_url in {"", endpoint.url}:
+            yield endpoint
+
+
+def _name_id_format(described: PartyDescription) -> str:
+    return next((name for name in described.name_id_formats if name in NAME_ID_FORMATS), "")
+
+
+def _taken(trust: Trust, described: PartyDescription) -> Iterator[str]:
+    yield f"entity ID: {described.entity_id}"
+    for consumer in _consumers(described):
+        yield f"responses go to: {consumer.url}" + (" (default)" if consumer.default else "")
+    logout = list(_usable_logout(described) if trust.saml.consumers else filter(_is_known_logout, described.logout))
+    for endpoint in logout[: 1 if trust.saml.consumers else None]:
+        yield f"logout: {endpoint.url} ({_LOGOUT[endpoint.binding]})"
+    for certificate in described.signing:
+        yield f"signs its requests: {certificate.subject}, ends {day(certificate.not_after)}"
+    if described.requests_signed:
+        yield "unsigned requests are refused"
+    if described.encryption:
+        state = "assertions are encrypted for it" if trust.saml.encrypt else "used once `saml.encrypt` is set"
+        yield f"encryption certificate: {described.encryption[0].subject} ({state})"
+    yield f"NameID format: {trust.saml.name_id_format}"
+    if trust.saml.metadata_url:
+        yield f"read again on schedule: {trust.saml.metadata_url}"
+
+
+def _is_known_logout(endpoint: PartyEndpoint) -> bool:
+    return endpoint.binding in _LOGOUT and endpoint.encrypted
+
+
+def _dropped(trust: Trust, described: PartyDescription, *, new: bool) -> Iterator[str]:
+    copied = bool(trust.saml.consumers)
+    yield from _dropped_addresses(described, copied=copied)
+    for certificate in described.encryption[1:]:
+        yield f"encryption certificate {certificate.subject}: one is used, the first"
+    for problem in described.unreadable:
+        yield f"certificate: {problem}"
+    yield from _dropped_wants(trust, described)
+    if copied and described.valid_until:
+        yield f"validUntil {day(described.valid_until)}: what was copied from a file stays; import the next one before"
+    if not new and described.display_name and described.display_name != trust.name:
+        yield f"display name {described.display_name}: the trust keeps its name"
+
+
+def _dropped_addresses(described: PartyDescription, *, copied: bool) -> Iterator[str]:
+    for consumer in described.consumers:
+        if consumer.binding != BINDING_POST:
+            yield f"assertion consumer service {consumer.url}: responses go by HTTP-POST, not by {_short(consumer.binding)}"
+    kept = list(_usable_logout(described))[:1] if copied else [row for row in described.logout if _is_known_logout(row)]
+    for endpoint in described.logout:
+        if endpoint not in kept:
+            yield f"logout {endpoint.url} ({_short(endpoint.binding)}): {_why_not(endpoint)}"
+
+
+def _dropped_wants(trust: Trust, described: PartyDescription) -> Iterator[str]:
+    """What it would like to get in an assertion, and does not."""
+    for name in described.name_id_formats:
+        if name != trust.saml.name_id_format:
+            yield f"NameID format {name}: " + ("the trust has another one" if name in NAME_ID_FORMATS else "not issued")
+    if described.want_assertions_signed and trust.saml.sign == "response":
+        yield "WantAssertionsSigned: the trust signs the response only; see `saml.sign`"
+    issued = {rule.claim for rule in trust.claims.rules}
+    for name in described.requested_attributes:
+        if name not in issued:
+            yield f"requested attribute {name}: no rule of the trust's claims issues it; add one"
+
+
+def _why_not(endpoint: PartyEndpoint) -> str:
+    if endpoint.binding not in _LOGOUT:
+        return "no binding for logout"
+    return "one is used, the first whose answers go to the same address" if endpoint.encrypted else "not encrypted"
+
+
+def _short(binding: str) -> str:
+    return binding.rpartition(":")[2] or "an unnamed binding"
+
+
+def _pem(certificate: Certificate) -> str:
+    return ssl.DER_cert_to_PEM_cert(certificate.der)

@@ -1,0 +1,113 @@
+"""An application's metadata as a trust: what is taken, and what is said not to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.federation.claims import ClaimRule, ClaimsPolicy
+from gateway.federation.saml import MetadataRefused, MetadataSource, import_metadata
+from gateway.federation.trusts import SamlParty, Trust, read_trust, write_trust
+from tests.foundation.saml.test_party_metadata import FULL, aggregate, entity, role
+
+NOW = 1_790_000_000.0
+ENTITY = "https://grafana.example.com/saml/metadata"
+ACS = "md:AssertionConsumerService"
+BIND = "urn:oasis:names:tc:SAML:2.0:bindings"
+WIDE = entity(
+    role(
+        "<md:NameIDFormat>urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos</md:NameIDFormat>"
+        "<md:NameIDFormat>urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress</md:NameIDFormat>"
+        f'<md:SingleLogoutService Binding="{BIND}:HTTP-Artifact" Location="https://g.example.com/artifact"/>'
+        f'<md:SingleLogoutService Binding="{BIND}:HTTP-POST" Location="https://g.example.com/slo"/>'
+        f'<{ACS} Binding="{BIND}:HTTP-Artifact" Location="https://g.example.com/acs0" index="0"/>'
+        f'<{ACS} Binding="{BIND}:HTTP-POST" Location="https://g.example.com/acs1" index="1" isDefault="1"/>'
+        f'<{ACS} Binding="{BIND}:HTTP-POST" Location="https://g.example.com/acs2" index="1" isDefault="1"/>'
+        '<md:AttributeConsumingService index="0"><md:ServiceName xml:lang="en">G</md:ServiceName>'
+        '<md:RequestedAttribute Name="mail"/><md:RequestedAttribute Name="role"/></md:AttributeConsumingService>'
+    )
+)
+KEPT = Trust(
+    id="grafana",
+    name="Ours",
+    protocol="saml",
+    saml=SamlParty(entity_id=ENTITY, metadata_url="https://old.example.com/m", sign="response"),
+    claims=ClaimsPolicy(rules=(ClaimRule(claim="mail", source="mail", single=True),)),
+)
+
+
+def test_from_a_file_everything_is_copied() -> None:
+    """Addresses, certificates, name, format; and the trust reads back as the same."""
+    found = import_metadata(MetadataSource(document=FULL.encode()), "grafana", None, NOW)
+    party = found.trust.saml
+    assert (found.trust.name, party.entity_id, party.metadata_url) == ("Grafana", ENTITY, "")
+    assert [(row.url, row.index, row.default) for row in party.consumers] == [
+        ("https://grafana.example.com/saml/acs", 0, False),
+        ("http://localhost:3000/acs", 7, True),
+    ]
+    assert (len(party.certificates), party.require_signed_requests) == (2, True)
+    assert party.encryption_certificate.startswith("-----BEGIN CERTIFICATE-----")
+    assert party.logout_url == ""  # its answers go elsewhere, which a trust cannot say
+    assert any("answers go to the same address" in line for line in found.dropped)
+    assert any(line.startswith("validUntil 2027-01-01") for line in found.dropped)
+    assert "unsigned requests are refused" in found.taken
+    assert read_trust(write_trust(found.trust), Path("grafana.toml")) == found.trust
+
+
+def test_from_an_address_the_relay_reads_it_itself() -> None:
+    """So nothing is copied that would count instead of it; the signer is pinned."""
+    source = MetadataSource(document=FULL.encode(), url="https://grafana.example.com/saml/metadata")
+    party = import_metadata(source, "grafana", None, NOW).trust.saml
+    assert (party.metadata_url, party.consumers, party.certificates) == (source.url, (), ())
+    assert party.encryption_certificate == ""
+    copied = import_metadata(MetadataSource(document=FULL.encode()), "grafana", None, NOW).trust
+    again = import_metadata(source, "grafana", copied, NOW).trust.saml
+    assert (again.consumers, again.certificates, again.encryption_certificate) == ((), (), "")
+    with pytest.raises(MetadataRefused, match="not signed with the certificate"):
+        import_metadata(replace(source, signer="0" * 64), "grafana", None, NOW)
+
+
+def test_what_is_not_taken_is_said() -> None:
+    """Bindings, second defaults, formats, attributes that no rule issues."""
+    found = import_metadata(MetadataSource(document=WIDE.encode()), "grafana", None, NOW)
+    party = found.trust.saml
+    assert [(row.url[-4:], row.index, row.default) for row in party.consumers] == [("acs1", 1, True), ("acs2", 2, False)]
+    assert (party.logout_url, party.logout_binding) == ("https://g.example.com/slo", "post")
+    assert party.name_id_format.endswith("emailAddress")
+    told = "\n".join(found.dropped)
+    for words in (
+        "acs0: responses go by HTTP-POST, not by HTTP-Artifact",
+        "artifact (HTTP-Artifact): no binding for logout",
+        "kerberos: not issued",
+        "requested attribute mail: no rule",
+        "requested attribute role: no rule",
+    ):
+        assert words in told, told
+
+
+def test_a_trust_that_exists_keeps_what_metadata_does_not_say() -> None:
+    """Name, claims, signature; the address that it was read from is another one now, or none."""
+    found = import_metadata(MetadataSource(document=WIDE.encode()), "grafana", KEPT, NOW)
+    assert (found.trust.name, found.trust.claims) == ("Ours", KEPT.claims)
+    party = found.trust.saml
+    assert (party.sign, party.metadata_url, party.name_id_format) == ("response", "", KEPT.saml.name_id_format)
+    told = "\n".join(found.dropped)
+    assert "requested attribute role" in told
+    assert "requested attribute mail" not in told
+    assert "emailAddress: the trust has another one" in told
+    with pytest.raises(MetadataRefused, match="the party is"):
+        import_metadata(MetadataSource(document=entity(None, "https://evil.example.com").encode()), "grafana", KEPT, NOW)
+
+
+def test_of_several_one_is_named() -> None:
+    """The error names them; what has ended is refused."""
+    both = aggregate(entity(), entity(None, "https://other.example.com", number=2))
+    with pytest.raises(MetadataRefused, match=f"2 entities; say which one is meant: {ENTITY}, https://other.example.com"):
+        import_metadata(MetadataSource(document=both), "x", None, NOW)
+    source = MetadataSource(document=both, entity_id="https://other.example.com")
+    assert import_metadata(source, "x", None, NOW).trust.saml.entity_id == "https://other.example.com"
+    over = entity(attributes='validUntil="2020-01-01T00:00:00Z"').encode()
+    with pytest.raises(MetadataRefused, match="is over"):
+        import_metadata(MetadataSource(document=over), "x", None, NOW)
