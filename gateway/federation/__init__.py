@@ -30,7 +30,7 @@ from gateway.federation.inspection import (
 from gateway.federation.keys import Ring
 from gateway.federation.keys.rollover import ROLLOVER_STATES, KeyActs, KeyGauges, RingHealth, RingView, key_orders
 from gateway.federation.metrics import FederationMetrics
-from gateway.federation.outbound import Outbound, outbound
+from gateway.federation.outbound import Outbound, open_outbound
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
 from gateway.federation.provider import Federation, key_context
 from gateway.federation.saml import (
@@ -114,7 +114,7 @@ __all__ = [
     "key_orders",
     "make_secret",
     "metadata_orders",
-    "outbound",
+    "open_outbound",
     "preset_names",
     "read_preset",
     "read_trust",

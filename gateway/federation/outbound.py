@@ -151,7 +151,7 @@ class Outbound:
         return self._context
 
 
-def outbound(settings: FederationSettings, clock: Callable[[], float] = time.monotonic) -> Outbound:
+def open_outbound(settings: FederationSettings, clock: Callable[[], float] = time.monotonic) -> Outbound:
     """As the settings say."""
     destinations = Destinations(settings.application_networks)
     return Outbound(destinations, ca_file=settings.ca_file, proxy=settings.proxy, clock=clock)

@@ -22,7 +22,7 @@ from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, KeyGauges, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens
-from gateway.federation.outbound import outbound
+from gateway.federation.outbound import open_outbound
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust, start_links
 from gateway.federation.rates import Rates
@@ -90,7 +90,7 @@ class Federation:
             metrics=self.metrics,
         )
         self._chains = LogoutChains(self._saml, self.transactions)
-        self.outbound = outbound(settings)
+        self.outbound = open_outbound(settings)
         self.metadata = MetadataRefresh(store, trusts, self.parties, self.outbound, alarm, clock)
         self._channels: dict[str, LogoutChannel] = {
             "oidc": BackChannelLogout(self.issuer, self.keys, self.outbound, clock),

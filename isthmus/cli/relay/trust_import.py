@@ -17,7 +17,7 @@ from gateway.federation import (
     Trust,
     TrustChangeView,
     import_metadata,
-    outbound,
+    open_outbound,
     read_trust,
     write_trust,
 )
@@ -145,7 +145,7 @@ def _source(config: Path, metadata: str, entity: str, signer: str) -> MetadataSo
     if metadata.startswith(("https://", "http://")):
         settings = load_relay_settings(config, now=False).server.federation
         with reporting(FetchFailed):
-            document = run_async(outbound(settings).get(metadata, most=LARGEST_METADATA))
+            document = run_async(open_outbound(settings).get(metadata, most=LARGEST_METADATA))
         return MetadataSource(document=document, url=metadata, entity_id=entity, signer=signer)
     try:
         document, _ = read_regular(Path(metadata), LARGEST_METADATA)
