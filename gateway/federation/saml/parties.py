@@ -16,7 +16,7 @@ import structlog
 from certs import Certificate, CertificateUnreadable, CertsError, read_certificate
 from foundation.saml import PartyDescription, PartyEndpoint, SamlError, read_party_metadata
 from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
-from gateway.federation.trusts import AssertionConsumer, Trust, TrustRegistry, application_url
+from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, application_url
 from gateway.store import TrustStore
 from settings import Unfit
 
@@ -90,8 +90,13 @@ def party_of(trust: Trust, described: PartyDescription | None) -> Party:
         logout=tuple(logout),
         signing=tuple(signing),
         encryption=encryption[0] if encryption else None,
-        requests_signed=own.require_signed_requests or (described is not None and described.requests_signed),
+        requests_signed=own.require_signed_requests or _signs_requests(own, described),
     )
+
+
+def _signs_requests(own: SamlParty, described: PartyDescription | None) -> bool:
+    """Whether it says so of itself. Where its metadata is not there, or over, it may have said so: nothing less is taken."""
+    return described.requests_signed if described is not None else bool(own.metadata_url)
 
 
 def _is_fit(endpoint: PartyEndpoint) -> bool:

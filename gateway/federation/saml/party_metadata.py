@@ -172,6 +172,8 @@ class MetadataRefresh:
             return
         kept, now = await self._kept(), self._clock()
         due = [trust for trust in named.values() if self._is_due(trust, kept.get(trust.id), now)]
+        # where a round has no room for all, those that have waited longest: else the ones that fail are all that it looks at
+        due.sort(key=lambda trust: kept[trust.id].checked_at if trust.id in kept else 0.0)
         lease = await self._store.duties.take(_DUTY, self._holder, now=now, until=now + LEASE) if due else None
         if lease is None:
             return

@@ -13,7 +13,7 @@ import pytest
 from certs import CertificateUnreadable, read_certificate
 from foundation.http import FetchFailed
 from gateway.federation.saml import MetadataRefresh, NoMetadataAddress, Parties
-from gateway.federation.saml.party_metadata import AGED, LARGEST, LONGEST, RETRY, SHORTEST, USUAL, interval
+from gateway.federation.saml.party_metadata import AGED, LARGEST, LONGEST, MOST, RETRY, SHORTEST, USUAL, interval
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, write_trust
 from gateway.store import PartyMetadata, Store, TrustRecord, open_store
 from tests.foundation.saml.parties import ENTITY, party
@@ -214,6 +214,32 @@ async def test_a_certificate_that_no_reader_expects_stops_nobody(stand: Stand) -
     kept = await stand.look(entity(role(whole + CONSUMER)))
     assert kept.document != b""
     assert served(stand) == 0
+
+
+async def test_those_that_fail_take_no_turn_of_others(stand: Stand) -> None:
+    """More parties than a round looks at: who has waited longest comes first, and not whose name does."""
+    names = [f"p{number:02}" for number in range(MOST + 2)]
+    await stand.trust(*(replace(WIKI, id=name, saml=replace(WIKI.saml, metadata_url=f"{URL}/{name}")) for name in names))
+    stand.fails = True
+    for _ in range(2):
+        await stand.refresh.run()
+        stand.now += RETRY
+    assert {url for url, _ in stand.asked} >= {f"{URL}/{name}" for name in names}
+
+
+async def test_less_is_not_taken_where_metadata_is_over(stand: Stand) -> None:
+    """Whoever keeps the relay from reading that requests are signed gets no others taken: the trust names the rest."""
+    own = replace(WIKI.saml, consumers=(AssertionConsumer(url=f"{URL}/acs"),))
+    await stand.trust(replace(WIKI, saml=own))
+    said = [found.requests_signed for found in [stand.parties.of("wiki")] if found is not None]
+    await stand.look(entity(role(CONSUMER, 'AuthnRequestsSigned="false"'), attributes=valid_until(NOW + 3600)))
+    said += [found.requests_signed for found in [stand.parties.of("wiki")] if found is not None]
+    await stand.look(entity(role(CONSUMER, 'AuthnRequestsSigned="true"'), attributes=valid_until(NOW + 7200)), after=1800)
+    said += [found.requests_signed for found in [stand.parties.of("wiki")] if found is not None]
+    stand.fails = True
+    assert (await stand.look(after=7200)).document == b""
+    said += [found.requests_signed for found in [stand.parties.of("wiki")] if found is not None]
+    assert said == [True, False, True, True]
 
 
 async def test_nobody_signs_out_over_http(stand: Stand) -> None:
