@@ -17,7 +17,7 @@ _DISABLED, _NEVER_EXPIRES = 0x2, 0x10000
 """Flags of userAccountControl (MS-ADTS section 2.2.16) …"""
 _LOCKED, _PASSWORD_EXPIRED = 0x10, 0x800000
 """… and of msDS-User-Account-Control-Computed (section 3.1.1.4.5.17), where the domain controller has done the sums."""
-_NEVER = 2**63 - 1
+_COMPUTED = b"msds-user-account-control-computed"
 _LOCKED_BY_HAND = b"00000101"
 """A pwdAccountLockedTime of the year 0: only an administrator can end it (section 5.3.3 of the draft)."""
 
@@ -37,26 +37,34 @@ def password_set(entry: Entry, *, active_directory: bool) -> float:
 def _state_in_ad(entry: Entry, now: float) -> AccountStatus | None:
     if not entry.get(b"useraccountcontrol"):
         return None
-    flags, computed = integer_of(entry, b"useraccountcontrol"), _computed(entry)
-    if flags & _DISABLED:
+    if integer_of(entry, b"useraccountcontrol") & _DISABLED:
         return AccountStatus.DISABLED
     expires = integer_of(entry, b"accountexpires")
-    if 0 < expires < _NEVER and from_filetime(expires) <= now:
+    if expires > 0 and from_filetime(expires) <= now:  # 2**63 - 1, "never", is in the year 30828
         return AccountStatus.EXPIRED
-    if computed & _LOCKED:
+    if _is_locked(entry):
         return AccountStatus.LOCKED
-    if computed & _PASSWORD_EXPIRED and not integer_of(entry, b"pwdlastset"):
-        return AccountStatus.MUST_CHANGE
-    return AccountStatus.LIVE
+    return AccountStatus.MUST_CHANGE if _must_change(entry) else AccountStatus.LIVE
 
 
-def _computed(entry: Entry) -> int:
-    """The domain controller's own sums, or those that the entry allows: then a lock counts until somebody signs in."""
-    if entry.get(b"msds-user-account-control-computed"):
-        return integer_of(entry, b"msds-user-account-control-computed")
-    never_expires = integer_of(entry, b"useraccountcontrol") & _NEVER_EXPIRES
-    unset = bool(entry.get(b"pwdlastset")) and not integer_of(entry, b"pwdlastset") and not never_expires
-    return (_LOCKED if integer_of(entry, b"lockouttime") else 0) | (_PASSWORD_EXPIRED if unset else 0)
+def _is_locked(entry: Entry) -> bool:
+    """Without the domain controller's own sums a lock counts until somebody signs in."""
+    if _has_computed(entry):
+        return bool(integer_of(entry, _COMPUTED) & _LOCKED)
+    return bool(integer_of(entry, b"lockouttime"))
+
+
+def _must_change(entry: Entry) -> bool:
+    """An administrator wants another password: pwdLastSet is 0. One that is merely too old is no obstacle."""
+    if integer_of(entry, b"pwdlastset"):
+        return False
+    if _has_computed(entry):
+        return bool(integer_of(entry, _COMPUTED) & _PASSWORD_EXPIRED)
+    return bool(entry.get(b"pwdlastset")) and not integer_of(entry, b"useraccountcontrol") & _NEVER_EXPIRES
+
+
+def _has_computed(entry: Entry) -> bool:
+    return bool(entry.get(_COMPUTED))
 
 
 def _state_elsewhere(entry: Entry, now: float) -> AccountStatus:

@@ -88,9 +88,10 @@ def choose_consumer(request: AuthnRequest, party: Party) -> AssertionConsumer:
     elif request.consumer_index is not None:
         found = [consumer for consumer in party.consumers if consumer.index == request.consumer_index]
         wanted = f"the index {request.consumer_index}"
+    elif party.default_consumer is not None:
+        return party.default_consumer
     else:
-        found = [party.default_consumer] if party.default_consumer is not None else []
-        wanted = "no address, and the trust has none"
+        raise PartyRefused("it names no address for its answer, and the trust has none")
     if not found:
         raise PartyRefused(f"it wants its answer at {wanted}, which is none of the trust's")
     return found[0]

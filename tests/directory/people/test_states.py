@@ -44,8 +44,10 @@ def in_ad(**values: object) -> AccountStatus | None:
         ({"computed": 0, "lockouttime": filetime(NOW - 86_400).decode()}, AccountStatus.LIVE),  # the lock has ended
         ({"lockouttime": filetime(NOW - 60).decode()}, AccountStatus.LOCKED),
         ({"lockouttime": 0}, AccountStatus.LIVE),
+        ({"accountexpires": 1}, AccountStatus.EXPIRED),
         ({"computed": 0x800000, "pwdlastset": 0}, AccountStatus.MUST_CHANGE),
         ({"computed": 0x800000}, AccountStatus.LIVE),  # merely too old
+        ({"pwdlastset": 0, "computed": 16}, AccountStatus.LOCKED),
         ({"pwdlastset": 0}, AccountStatus.MUST_CHANGE),
         ({"pwdlastset": 0, "useraccountcontrol": 0x10200}, AccountStatus.LIVE),  # it never expires
         ({"pwdlastset": None}, AccountStatus.LIVE),  # not readable

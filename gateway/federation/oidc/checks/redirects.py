@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from gateway.federation.oidc.errors import RequestUnproven
 from gateway.federation.trusts import OidcClient
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[^\\#]*)?")
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?((?:/[^\\#]*)?)")
 
 
 def check_redirect_uri(client: OidcClient, redirect_uri: str) -> None:
@@ -36,4 +36,4 @@ def _without_port(uri: str) -> tuple[str, str] | None:
     port = found[2]
     if port and not 0 < int(port[1:]) < 65536:
         return None
-    return found[1], found[3] or ""
+    return found[1], found[3]

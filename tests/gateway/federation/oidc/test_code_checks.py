@@ -11,11 +11,12 @@ from gateway.federation.oidc.checks.codes import (
     narrowed_resources,
     narrowed_scope,
 )
-from gateway.federation.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from gateway.federation.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, OAuthError
 from gateway.federation.oidc.grant_details import digest_of, grant_id_of
 from gateway.federation.oidc.refresh_tokens import grant_id_in, new_refresh_token, open_next, seal_next
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+FORM = "is too short, too long or has other characters"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
@@ -26,31 +27,32 @@ def test_the_verifier_of_the_specification_fits_its_challenge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("challenge", "verifier"),
+    ("challenge", "verifier", "error", "detail"),
     [
-        (CHALLENGE, ""),
-        (CHALLENGE, VERIFIER[:-1]),
-        (CHALLENGE, VERIFIER + "="),
-        (CHALLENGE, "A" * 43),
-        (CHALLENGE, "A" * 129),
-        (CHALLENGE, CHALLENGE),
-        ("", VERIFIER),
+        (CHALLENGE, "", InvalidGrant, "no code_verifier, although there was a code_challenge"),
+        (CHALLENGE, VERIFIER[:-1], InvalidRequest, FORM),
+        (CHALLENGE, VERIFIER + "=", InvalidRequest, FORM),
+        (CHALLENGE, "A" * 129, InvalidRequest, FORM),
+        (CHALLENGE, "A" * 43, InvalidGrant, "the code_verifier does not fit the code_challenge"),
+        (CHALLENGE, CHALLENGE, InvalidGrant, "the code_verifier does not fit the code_challenge"),
+        ("", VERIFIER, InvalidGrant, "a code_verifier, although there was no code_challenge"),
     ],
 )
-def test_any_other_verifier_is_refused(challenge: str, verifier: str) -> None:
+def test_any_other_verifier_is_refused(challenge: str, verifier: str, error: type[OAuthError], detail: str) -> None:
     """O03: missing, too short or long, wrong, the challenge itself, or there although no challenge was."""
-    with pytest.raises((InvalidGrant, InvalidRequest)):
+    with pytest.raises(error) as refusal:
         check_verifier(challenge, verifier)
+    assert (refusal.value.detail, refusal.value.parameter) == (detail, "code_verifier" if error is InvalidRequest else "")
 
 
 def test_a_code_is_for_its_client_and_address() -> None:
     """O02."""
     check_code_client("app", "app")
     check_code_redirect_uri("https://app.example/cb", "https://app.example/cb")
-    with pytest.raises(InvalidGrant):
+    with pytest.raises(InvalidGrant, match="the code was issued to app"):
         check_code_client("app", "thief")
     for given in ("", "https://app.example/cb/"):
-        with pytest.raises(InvalidGrant):
+        with pytest.raises(InvalidGrant, match=r": redirect_uri is not that of the authorization request$"):
             check_code_redirect_uri("https://app.example/cb", given)
 
 
@@ -60,9 +62,9 @@ def test_what_was_granted_can_only_become_less() -> None:
     assert narrowed_scope(("openid", "email"), ("email",)) == ("email",)
     assert narrowed_resources(("https://a", "https://b"), ("https://b", "https://b")) == ("https://b",)
     assert narrowed_resources((), ()) == ()
-    with pytest.raises(InvalidScope):
+    with pytest.raises(InvalidScope, match=r": more than was granted$"):
         narrowed_scope(("openid",), ("openid", "email"))
-    with pytest.raises(InvalidTarget):
+    with pytest.raises(InvalidTarget, match=r": a resource that was not granted$"):
         narrowed_resources((), ("https://a",))
 
 

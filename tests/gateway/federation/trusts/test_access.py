@@ -75,9 +75,9 @@ def test_all_rules_hold_together() -> None:
     access = TrustAccess(
         test_users=("ada@corp.example.com",), groups=("Admins",), networks=("10.0.0.0/8",), ask="the wiki team"
     )
-    assert refused(access, address="192.0.2.1") == "network"
-    assert refused(access) == "group"
     trust = replace(read(OIDC), access=access)
+    assert check_access(trust, person(user_name="bob"), ADDRESS) == AccessRefusal("test users", "the wiki team")
+    assert check_access(trust, person(), "192.0.2.1") == AccessRefusal("network", "the wiki team")
     assert check_access(trust, person(), ADDRESS) == AccessRefusal("group", "the wiki team")
 
 
