@@ -13,7 +13,7 @@ from gateway.federation import ROLLOVER_STATES, Ring, RingView
 from isthmus import logging
 from isthmus.cli.admin import acts_reporting, reported
 from isthmus.cli.flow import Manner, confirm, plan_option, save_option, save_plan, show_plan, yes_option
-from isthmus.cli.output import emit_json, json_option, run_async, wrapped
+from isthmus.cli.output import Failure, emit_json, json_option, run_async, wrapped
 from isthmus.cli.procedure_data import plan_data
 from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.cli.reports import show_finding
@@ -59,6 +59,34 @@ def list_keys(config: Path, as_json: bool) -> None:
     table(headings, rows, empty, drop=("since", "key"))
     for view in views:
         _show_progress(view)
+
+
+@command.command()
+@relay_config
+@click.argument("ring", type=click.Choice(("saml", "decrypting")))
+@click.option("--next", "new", is_flag=True, help="Of the new key that a replacement has made, not of the one in use.")
+@json_option
+def certificate(config: Path, ring: str, new: bool, as_json: bool) -> None:
+    """Print a ring's certificate (PEM), for an application that wants it as a file. The metadata has the same.
+
+    \b
+    Examples:
+      isthmus certs certificate saml > isthmus.pem
+      isthmus certs certificate saml --next | openssl x509 -noout -enddate
+    """
+    views = run_async(reported(open_administrator(config).signing_keys()))
+    keys = next(view.keys for view in views if view.ring == ring)
+    states = ("next", "published") if new else ("active",)
+    found = [key for key in keys if key.state in states]
+    if not found:
+        why = f"no replacement of its keys is under way; to start one: isthmus certs rollover {ring}"
+        raise Failure(
+            f"the ring {ring} has no {'new key: ' + why if new else 'key yet: it is made with the first application'}"
+        )
+    if as_json:
+        emit_json({"ring": ring, "key": found[-1].id, "certificate": found[-1].certificate})
+    else:
+        click.echo(found[-1].certificate, nl=False)
 
 
 @command.command()

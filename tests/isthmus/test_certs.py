@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.app import load_keys, open_relay_store, serving
 from gateway.federation import key_context
@@ -91,7 +93,25 @@ def test_keys_are_listed(run: Run, keyed: Path) -> None:
     assert out.count("active") == 5
     views = json.loads(run("certs", "list", "--config", keyed, "--json")[1])
     assert [view["ring"] for view in views] == ["oidc", "saml", "decrypting"]
-    assert set(views[0]["keys"][0]) == {"id", "algorithm", "state", "since", "not_after", "waiting_for"}
+    assert set(views[0]["keys"][0]) == {"id", "algorithm", "state", "since", "not_after", "waiting_for", "certificate"}
+    assert views[0]["keys"][0]["certificate"] == ""
+
+
+def test_the_certificate_is_printed_for_whoever_installs_it(run: Run, keyed: Path) -> None:
+    """The one in use, and during a replacement the new one; its thumbprint is the key's id in the list."""
+    where = ("--config", keyed)
+    code, _, err = run("certs", "certificate", "saml", "--next", *where)
+    assert (code, "isthmus certs rollover saml" in err) == (1, True)
+    run("certs", "rollover", "saml", *where, "--yes")
+    used, new = (
+        x509.load_pem_x509_certificate(run("certs", "certificate", "saml", *more, *where)[1].encode())
+        for more in ((), ("--next",))
+    )
+    keys = json.loads(run("certs", "list", *where, "--json")[1])[1]["keys"]
+    assert {key["state"]: key["id"] for key in keys} == {
+        "active": used.fingerprint(SHA256()).hex(),
+        "published": new.fingerprint(SHA256()).hex(),
+    }
 
 
 def test_a_ring_is_replaced_acknowledged_and_rolled_back(run: Run, keyed: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -71,6 +72,8 @@ class KeyView:
     since: float
     not_after: float
     waiting_for: tuple[str, ...]
+    certificate: str
+    """PEM; empty for OpenID Connect, which has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,4 +393,5 @@ def _key_view(record: SigningKeyRecord) -> KeyView:
         since=record.since,
         not_after=record.not_after,
         waiting_for=tuple(sorted(record.waiting_for)),
+        certificate=ssl.DER_cert_to_PEM_cert(record.certificate) if record.certificate else "",
     )

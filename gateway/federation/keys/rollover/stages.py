@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from certs import KeyState
+from certs import KeyState, PartnerKind
 from foundation.procedures import Act, Condition, Procedure, Record, Rollback, Rules, Stage, label, planned
 from foundation.times import second
 from gateway.federation.keys.rollover.acts import (
@@ -68,6 +68,21 @@ def _contact(view: RolloverStages, name: str) -> str:
 
 def _notice_ends(view: RolloverStages) -> float:
     return view.noticed_at if view.now < view.noticed_at < view.critical_at else view.critical_at
+
+
+def _who_learns(view: RolloverStages) -> list[str]:
+    """While it is planned, also who must be waited for, and how long; once it runs, its conditions say that."""
+    return [*([] if view.new else _awaited(view)), *_unknown(view)]
+
+
+def _awaited(view: RolloverStages) -> list[str]:
+    ledger, days = view.observed.ledger, view.observed.policy.publish_for / 86400
+    names = sorted(partner.name for partner in ledger.partners if partner.kind is PartnerKind.MANUAL)
+    return [f"the new keys are published for {days:.3g} days before they sign"] + [
+        f"{name} is waited for until the new certificate is installed there and acknowledged: "
+        f"isthmus certs acknowledge {ledger.farm} --trust {name}{_contact(view, name)}"
+        for name in names
+    ]
 
 
 def _unknown(view: RolloverStages) -> list[str]:
@@ -133,7 +148,7 @@ STAGES: tuple[Stage[RolloverStages], ...] = (
         conditions=_noticed,
         foresees=lambda _view: [],
         until=_notice_ends,
-        notes=_unknown,
+        notes=_who_learns,
     ),
     Stage(
         **label("promote", "sign with the new keys", "the new keys are to sign from one moment on, on every node", 4),

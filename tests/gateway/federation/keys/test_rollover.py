@@ -233,7 +233,9 @@ async def test_close_to_the_end_of_a_key_nobody_is_waited_for(
 async def test_nobody_is_acknowledged_who_is_not_waited_for(node: RollingNode, applications: Applications) -> None:
     """A mistyped name is no silent success."""
     applications.trusts = (saml("hr", BY_HAND),)
-    await node.rollovers.start("saml")
+    view = await node.rollovers.start("saml")
+    assert view.rollover is not None
+    assert "is waited for" not in view.rollover.standing, "its conditions say it"
     with pytest.raises(Refused, match="no key waits for it; keys wait for hr"):
         await node.rollovers.acknowledge("saml", "rh")
 
@@ -260,6 +262,9 @@ async def test_a_plan_names_those_of_whom_nobody_knows_how_they_learn(node: Roll
     assert "nobody has said how wiki learns of new keys" in text
     assert "make a new RSA key" in text
     assert "hr learns" not in text
+    assert "hr is waited for until the new certificate is installed there and acknowledged" in text
+    assert "isthmus certs acknowledge saml --trust hr" in text
+    assert "before they sign" in text
     assert await node.states("saml") == before
 
 
