@@ -23,6 +23,8 @@ def command() -> None:
 
 
 KINDS = ("relay", "agent", "adfs")
+CHECKED = (*KINDS, "trust")
+"""A trust is settings of the relay for one application; docs/reference/settings-trust.md lists them."""
 
 
 def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
@@ -52,6 +54,10 @@ def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
             "entra.certificate_file": '"/etc/isthmus/entra.pem"',
         }
         return AdfsSettings, headline, required
+    if kind == "trust":
+        from gateway.federation import Trust
+
+        return Trust, "", {}
     from isthmus.agent_settings import AgentSettings
 
     required = {
@@ -88,11 +94,11 @@ def example(kind: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(KINDS), help="Kind of settings file. [default: determined from its tables]")
+@click.option("--kind", type=click.Choice(CHECKED), help="Kind of settings file. [default: determined from its tables]")
 @click.option("--file-only", is_flag=True, help="Check only the file, not this machine, for use on another machine.")
 @json_option
 def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
-    """Check a settings file, and report every error with its key and line. The exit code is 1 if there are errors.
+    """Check a settings file or a trust, and report every error with its key and line. The exit code is 1 if there are any.
 
     Loads everything that the process would load when it starts, as the owner of the state directory if run by root:
     certificates and keys, passwords, logo and texts, the database (without creating anything), addresses to listen on. It
@@ -103,6 +109,7 @@ def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
       isthmus config check /etc/isthmus/relay.toml
       isthmus config check --file-only relay.toml
       isthmus config check agent.toml --json | jq -r '.problems[].key'
+      isthmus config check trusts/grafana.toml
     """
     kind = kind or _guess(file)
     unchecked: list[Problem] = []
@@ -111,7 +118,7 @@ def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
     try:
         settings = load_settings(file, model_of(kind)[0])
         warnings = _warnings(settings)
-        if not file_only:
+        if not file_only and kind != "trust":
             unchecked = _check_machine(file, settings)
     except SettingsFileError as error:
         if not as_json:
@@ -121,7 +128,7 @@ def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
         told = {"file": str(file), "kind": kind, "ok": not problems}
         emit_json(told | {"problems": _as_data(problems), "unchecked": _as_data(unchecked), "warnings": warnings})
     else:
-        click.echo(f"{file}: valid settings for isthmus {kind}")
+        click.echo(f"{file}: valid settings {'of a trust' if kind == 'trust' else f'for isthmus {kind}'}")
         for problem in unchecked:
             click.echo(visible_lines(f"Not checked: {problem}"))
         for warning in warnings:
@@ -174,4 +181,6 @@ def _guess(file: Path) -> str:
         return "agent"
     if "server" in tables:
         return "relay"
+    if "protocol" in tables:
+        return "trust"
     return "adfs" if "farms" in tables else "agent"

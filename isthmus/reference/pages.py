@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.federation import Trust
 from isthmus import agent_process, relay_process
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.agent_settings import AgentSettings
@@ -13,7 +14,7 @@ from isthmus.reference.audit import audit_page
 from isthmus.reference.commands import commands_page
 from isthmus.reference.metrics import metrics_page
 from isthmus.reference.outcomes import outcomes_page
-from isthmus.reference.settings import settings_page
+from isthmus.reference.settings import settings_page, trust_page
 from isthmus.reference.texts import texts_page
 from isthmus.relay_settings import RelaySettings
 
@@ -24,6 +25,7 @@ def pages() -> dict[str, str]:
         "settings-relay.md": settings_page("relay", RelaySettings, relay_process.RELOADED),
         "settings-agent.md": settings_page("agent", AgentSettings, agent_process.RELOADED),
         "settings-adfs.md": settings_page("adfs", AdfsSettings),
+        "settings-trust.md": trust_page(Trust),
         "commands.md": commands_page(),
         "metrics.md": metrics_page(),
         "audit-events.md": audit_page(),

@@ -11,6 +11,7 @@ from isthmus.reference.markdown import code, flow, page, table
 from settings import Setting, Shape, docs_of, settings_of, toml_value
 from settings import header as header_of
 
+_COLUMNS = ("setting", "kind", "default", "meaning")
 _TYPES: dict[Any, str] = {Path: "path", str: "text", float: "number", int: "whole number", bool: "`true` or `false`"}
 
 
@@ -32,6 +33,17 @@ an error, nothing changes; `settings.refused` reports each error with its key an
     return page(f"Settings of `isthmus {kind}`", introduction, *_sections(model, "", flow(inspect.getdoc(model) or "")))
 
 
+def trust_page(model: type[Any]) -> str:
+    """The page of a trust's document; of its claims policy there is a page that people write."""
+    introduction = """\
+Every setting of a trust, for files in `trusts_dir` and for `isthmus relay trust import`. `isthmus config check FILE` reports
+every error with its key and line; unknown keys are errors. `[oidc]` belongs to `protocol = "oidc"`, `[saml]` to
+`protocol = "saml"`. A certificate is written in three quotes: `\'\'\'-----BEGIN CERTIFICATE-----…\'\'\'`. `[claims]` and
+`[[claims.rules]]` are in docs/reference/claims.md, what else there is to know about trusts in docs/reference/trusts.md."""
+    sections = [text for text in _sections(model, "", "") if not text.startswith(("## `[claims]`", "## `[[claims."))]
+    return page("Settings of a trust", introduction, *sections)
+
+
 def _sections(model: type[Any], prefix: str, text: str, heading: str = "") -> Iterator[str]:
     docs = docs_of(model)
     rows, tables = [], []
@@ -43,9 +55,7 @@ def _sections(model: type[Any], prefix: str, text: str, heading: str = "") -> It
             key = f"{prefix}.{setting.name}".lstrip(".") + (".NAME" if setting.shape.form == "mapping" else "")
             tables.append((setting.shape, inner, key, flow(docs.get(setting.name, ""))))
     if rows:
-        yield "\n\n".join(
-            [f"## {heading or 'At the top of the file'}", text, table(("setting", "kind", "default", "meaning"), rows)]
-        )
+        yield "\n\n".join(filter(None, [f"## {heading or 'At the top of the file'}", text, table(_COLUMNS, rows)]))
     for shape, inner, key, words in tables:
         yield from _tables(shape, inner, key, words)
 
@@ -66,7 +76,8 @@ def type_name(shape: Shape) -> str:
     if shape.form == "choice":
         return " or ".join(code(toml_value(choice)) for choice in shape.choices)
     if shape.item is not None:
-        items = f"{type_name(shape.item)}s".replace("texts", "text")
+        item = type_name(shape.item)
+        items = item if item == "text" or item.endswith("`") else f"{item}s"
         return f"list of {items}" if shape.form == "list" else f"table of {items}, by name"
     if shape.in_file:
         return "path of another such file"

@@ -157,6 +157,18 @@ def test_config_check_accepts_its_own_example(run: Run, tmp_path: Path) -> None:
         assert f"valid settings for isthmus {kind}" in run("config", "check", "--file-only", path)[1]
 
 
+def test_config_check_knows_a_trust_by_its_protocol(run: Run, tmp_path: Path) -> None:
+    """Whoever keeps trust files under configuration management checks them on another machine, without a relay."""
+    path = tmp_path / "wiki.toml"
+    path.write_text(
+        'id = "wiki"\nname = "Wiki"\nprotocol = "saml"\n[saml]\nentity_id = "https://wiki.example.com"\nacs = "x"\n'
+    )
+    code, _, err = run("config", "check", path)
+    assert (code, "saml.acs (line 6): no such setting" in err) == (1, True)
+    path.write_text(path.read_text().replace('acs = "x"', '[[saml.consumers]]\nurl = "https://wiki.example.com/acs"'))
+    assert f"{path}: valid settings of a trust" in run("config", "check", path)[1]
+
+
 def test_config_check_warns_while_the_page_has_no_name(run: Run, tmp_path: Path) -> None:
     """It works, so the file is good; but people check that name before they type a password."""
     path = tmp_path / "relay.toml"
