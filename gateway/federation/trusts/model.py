@@ -72,7 +72,7 @@ class KeyNotice:
     somebody installs the certificate there, and `isthmus certs acknowledge` tells the relay. Empty: automatic with OpenID
     Connect; with SAML it is unknown, and nothing waits for it."""
     within: Annotated[float, Bounds(most=90 * 86400)] = 86400.0
-    """Seconds within which an application that learns by itself has read the keys again."""
+    """Maximum time until an application that learns by itself has read the keys again, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ class SamlParty:
     accept_sha1: bool = False
     """Accept SHA-1 in the application's own signatures."""
     skew: Annotated[float, Bounds(most=600, zero=True)] = 60.0
-    """Seconds by which NotBefore lies back, for applications whose clock is behind."""
+    """Time between NotBefore and the time of issue, in seconds, for applications whose clock is behind."""
     name_id_format: str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
     """Format of the NameID, unless a request asks for another one. With `transient` no request gets another one. The mail
     address is given to a request for it only if the claims policy tells the application of it anyway."""
