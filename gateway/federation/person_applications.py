@@ -5,6 +5,7 @@ Implements `gateway.signin.PersonApplications`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from gateway.federation.claims import subject_of
 from gateway.federation.trusts import Trust, check_access
 from gateway.protocol import AccountId, Identity
-from gateway.signin import ApplicationLink, LetIn, Session
+from gateway.signin import ApplicationLink, LastingAccess, LetIn, Session
 from gateway.store import AuditEvent, ConsentRecord, GrantRecord, Store
 
 SAML_START: Final = "/saml/start/"
@@ -31,10 +32,12 @@ class TrustList(Protocol):
 
 
 class ApplicationsByTrust:
-    """clock: Unix seconds."""
+    """clock: Unix seconds. origin: of a grant's details, the address that it came from, and whether that is a device's."""
 
-    def __init__(self, store: Store, trusts: TrustList, clock: Callable[[], float]) -> None:
-        self._store, self._trusts, self._clock = store, trusts, clock
+    def __init__(
+        self, store: Store, trusts: TrustList, clock: Callable[[], float], origin: Callable[[bytes], tuple[str, bool]]
+    ) -> None:
+        self._store, self._trusts, self._clock, self._origin = store, trusts, clock, origin
 
     def startable(self, identity: Identity, address: str) -> list[ApplicationLink]:
         """See `PersonApplications`."""
@@ -73,20 +76,53 @@ class ApplicationsByTrust:
         )
         await self._store.audit.append(event)
 
+    async def end_access(self, session: Session, name: str, address: str) -> None:
+        """See `PersonApplications`."""
+        account, now = session.record.account, self._clock()
+        for grant in await self._store.grants.of_account(account, now):
+            if grant.session or _name_of(grant) != name or await self._store.grants.end(grant.digest) is None:
+                continue
+            event = AuditEvent(
+                time=now,
+                kind="federation.access_ended",
+                actor="page",
+                subject=session.identity.user_name,
+                account=account,
+                address=address,
+                detail={"trust": grant.trust},
+            )
+            await self._store.audit.append(event)
+
     def _described(self, grants: Sequence[GrantRecord], consents: Sequence[ConsentRecord]) -> Iterator[LetIn]:
         """Grants that end with the session are no lasting access; they are told of where the sessions are."""
         offline = [grant for grant in grants if not grant.session]
         agreed = {consent.trust: consent for consent in consents}
         for trust in sorted({*(grant.trust for grant in offline), *agreed}):
             found, consent = self._trusts.get(trust), agreed.get(trust)
-            times = [grant.created_at for grant in offline if grant.trust == trust]
+            lasting = tuple(self._lasting(grant) for grant in offline if grant.trust == trust)
+            times = [access.since for access in lasting]
             yield LetIn(
                 trust=trust,
                 name=found.name if found is not None else trust,
                 since=min([*times, *([consent.at] if consent is not None else [])]),
                 scopes=tuple(sorted(consent.scopes)) if consent is not None else (),
-                offline=bool(times),
+                lasting=lasting,
             )
+
+    def _lasting(self, grant: GrantRecord) -> LastingAccess:
+        address, is_device = self._origin(grant.details)
+        return LastingAccess(
+            name=_name_of(grant),
+            since=grant.created_at,
+            last_used=grant.rotated_at,
+            address=address,
+            is_device=is_device,
+        )
+
+
+def _name_of(grant: GrantRecord) -> str:
+    """As `gateway.signin.Session.name`: every token has the grant's digest in it."""
+    return hashlib.sha256(b"isthmus grant name\0" + grant.digest).hexdigest()[:32]
 
 
 def start_links(trust: Trust, consumer: str) -> list[ApplicationLink]:

@@ -21,7 +21,7 @@ from gateway.federation.inspection import ClaimsPreview, TrustWalk
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, KeyGauges, RingContext, Rollovers
 from gateway.federation.metrics import FederationMetrics
-from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens
+from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens, origin_of
 from gateway.federation.outbound import open_outbound
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust, start_links
@@ -73,7 +73,7 @@ class Federation:
         self.key_acts = KeyActs(context)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, rates, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
-        self.of_person = ApplicationsByTrust(store, trusts, clock)
+        self.of_person = ApplicationsByTrust(store, trusts, clock, origin_of)
         self.parties = Parties(self.trusts, store.trusts)
         self.trials = Trials(store.keyring, store.once, clock)
         self.trial_acts = TrialActs(store, trusts, public_url, clock)

@@ -7,7 +7,7 @@ checks it (relay), what applications speak (federation).
 from gateway.signin.account_checks import PATIENCE, AccountChecks, AccountVerdict, HeldAccount
 from gateway.signin.api import AUTHENTICATE_PATH, Api
 from gateway.signin.application_pages import ApplicationPages
-from gateway.signin.applications import Application, ApplicationLink, Applications, LetIn, PersonApplications
+from gateway.signin.applications import Application, ApplicationLink, Applications, LastingAccess, LetIn, PersonApplications
 from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken, delete_cookie, read_cookie, set_cookie
@@ -42,6 +42,7 @@ __all__ = [
     "Farewell",
     "FormToken",
     "HeldAccount",
+    "LastingAccess",
     "LetIn",
     "Message",
     "Pages",

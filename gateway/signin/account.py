@@ -64,6 +64,7 @@ class AccountPages:
             "/account/sign-out-others": self.sign_out_others,
             "/account/end-session": self.end_session,
             "/account/shut-out": self.shut_out,
+            "/account/end-access": self.end_access,
             "/signout": self.sign_out,
         }
 
@@ -174,6 +175,15 @@ class AccountPages:
             return self._sign_in_first(ACCOUNT)
         await self._applications.shut_out(session, fields.get("trust", ""), request[CLIENT_ADDRESS])
         return self._done(request, Message.ACCESS_REMOVED)
+
+    async def end_access(self, request: web.Request) -> web.Response:
+        """Sign one device out of an application, or end what came of one sign-in to it."""
+        fields = await read_form(request, self._form_token, self._origin)
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first(ACCOUNT)
+        await self._applications.end_access(session, fields.get("access", ""), request[CLIENT_ADDRESS])
+        return self._done(request, Message.SESSION_ENDED)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End this session."""

@@ -62,6 +62,20 @@ class ApplicationLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastingAccess:
+    """What lets an application in while the person is not signed in: of a device, or from one sign-in."""
+
+    name: str
+    """What forms call it: nothing that the store finds it by."""
+    since: float
+    last_used: float = 0.0
+    """Unix seconds; 0: not since then."""
+    address: str = ""
+    """Of the device, or of the browser at the sign-in."""
+    is_device: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LetIn:
     """An application that a person has agreed to, or that has access while the person is not signed in."""
 
@@ -71,8 +85,8 @@ class LetIn:
     """Unix seconds."""
     scopes: tuple[str, ...] = ()
     """What the person agreed that it may know."""
-    offline: bool = False
-    """Whether it has access while the person is not signed in."""
+    lasting: tuple[LastingAccess, ...] = ()
+    """Newest first."""
 
 
 class PersonApplications(Protocol):
@@ -90,6 +104,10 @@ class PersonApplications(Protocol):
         """The person takes that back; what it was given for the person ends. Raises StoreError."""
         ...
 
+    async def end_access(self, session: Session, name: str, address: str) -> None:
+        """One `LastingAccess` of the person ends, with all its tokens; nobody else's is found. Raises StoreError."""
+        ...
+
 
 class NoPersonApplications:
     """Implements `PersonApplications` where there is no federation."""
@@ -103,4 +121,7 @@ class NoPersonApplications:
         return []
 
     async def shut_out(self, session: Session, trust: str, address: str) -> None:
+        """See `PersonApplications`."""
+
+    async def end_access(self, session: Session, name: str, address: str) -> None:
         """See `PersonApplications`."""

@@ -55,6 +55,8 @@ MEANINGS = {
     " protocol (`unproven`: it was not answered, because it was not proven whose it is), `detail` says more, and"
     " `client` which client_id the request names. One entry for each trust, cause and address in a minute; `times` says how"
     " many refusals it stands for.",
+    "federation.access_ended": "A user signed one device out of an application (`trust`), or ended what it was given at one"
+    " sign-in; what else it has for the user continues.",
     "federation.consent_withdrawn": "A user took back what an application (`trust`) was allowed; `grants` of it ended.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",

@@ -22,7 +22,7 @@ What belongs here: requests, checks, tokens, endpoints of both protocols. What d
 
 from gateway.federation.oidc.back_channel import BackChannelLogout
 from gateway.federation.oidc.grant_checks import GrantChecks
-from gateway.federation.oidc.grant_details import kept_identity
+from gateway.federation.oidc.grant_details import kept_identity, origin_of
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.person_claims import sector_of
 from gateway.federation.oidc.provider import OpenIdProvider
@@ -36,6 +36,7 @@ __all__ = [
     "OpenIdProvider",
     "Tokens",
     "kept_identity",
+    "origin_of",
     "sector_of",
     "verify_sample_token",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import NamedTuple
 
 import msgspec
 
@@ -75,6 +76,23 @@ def grant_id_of(code: str) -> str:
 def digest_of(secret: str) -> bytes:
     """What the store keeps of a grant's id, and of a refresh token."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+class GrantOrigin(NamedTuple):
+    """Where a grant came from."""
+
+    address: str
+    """Of the device, or of the browser; empty where that is not known."""
+    is_device: bool
+
+
+def origin_of(data: bytes) -> GrantOrigin:
+    """Of a kept grant, also of one that cannot be read here."""
+    try:
+        details = read_details(data)
+    except InvalidGrant:
+        return GrantOrigin("", False)
+    return GrantOrigin(details.address, bool(details.browser))
 
 
 def kept_identity(data: bytes) -> tuple[Identity, float, str] | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from gateway.federation.applications import WaitingApplications
+from gateway.federation.oidc import origin_of
 from gateway.federation.participants import BrowserChannel, LogoutChannel, Participant, Participants
 from gateway.federation.person_applications import ApplicationsByTrust
 from gateway.federation.transactions import Continuation, Transaction, Transactions
@@ -62,7 +63,7 @@ class Wiki:
         return [WIKI, SHOP, OLD, *self.more.values()]
 
     def of_person(self, store: Store, clock: Callable[[], float]) -> PersonApplications:
-        return ApplicationsByTrust(store, self, clock)
+        return ApplicationsByTrust(store, self, clock, origin_of)
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
         self.store, self.clock = store, clock
