@@ -112,7 +112,14 @@ def _print(columns: Sequence[Column], room: float) -> None:
     for row in zip(*(column.cells for column in columns), strict=True):
         grid.add_row(*map(Text, row))
     natural, least = (_total(sizes) for sizes in zip(*((column.widest, column.least) for column in columns), strict=True))
-    Console(highlight=False, width=int(max(min(natural, room), least))).print(grid)
+    console = Console(highlight=False, width=int(max(min(natural, room), least)))
+    if _is_terminal():
+        console.print(grid)
+        return
+    with console.capture() as captured:  # in a file, the longest last cell would be as many blanks behind all others
+        console.print(grid)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def _total(widths: Sequence[int]) -> int:

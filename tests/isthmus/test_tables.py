@@ -96,6 +96,12 @@ def test_wide_and_in_a_pipe_everything_is_there(printed: Printed, columns: int, 
     assert (lines[1].split("  "), err) == ([NAME, TIME, WORDS], "")
 
 
+def test_a_pipe_gets_no_blanks_at_the_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """The detail of one entry of the trail, some thousand characters, would stand behind each of them."""
+    table(("user", "why"), [("anna", "-"), ("ben", "x" * 3000)], "")
+    assert [len(line) for line in capsys.readouterr().out.splitlines()] == [9, 7, 3006]
+
+
 def test_commands_with_tables_can_show_them_wide() -> None:
     """Each module that prints one offers `--wide`, or is a page of tables that such a module shows."""
     folder = Path(sys.modules["isthmus.cli"].__file__ or "").parent
