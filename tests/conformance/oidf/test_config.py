@@ -23,6 +23,9 @@ async def test_oidcc_discovery_endpoint_verification(suite: Suite) -> None:
     assert "RS256" in said["id_token_signing_alg_values_supported"]
     assert "openid" in said["scopes_supported"]
     assert "client_secret_basic" in said["token_endpoint_auth_methods_supported"]
+    for endpoint in ("token", "introspection", "revocation"):  # RFC 8414 section 2: beside private_key_jwt it must be there
+        assert "private_key_jwt" in said[f"{endpoint}_endpoint_auth_methods_supported"]
+        assert "ES256" in said[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
     assert said["claims_parameter_supported"] is True
     keys = (await suite.keys()).as_dict(private=False)["keys"]
     names = [key["kid"] for key in keys]

@@ -18,6 +18,7 @@ from gateway.federation.oidc.client_authentication import ClientAuthentication
 from gateway.federation.oidc.context import OidcContext
 from gateway.federation.oidc.endpoints.token import read_form_parameters
 from gateway.federation.oidc.grant_details import read_details
+from gateway.federation.oidc.jose import ALGORITHMS
 from gateway.federation.oidc.presented_tokens import PresentedToken, PresentedTokens
 from gateway.federation.oidc.refusal import answered
 from gateway.federation.oidc.tokens import AccessToken
@@ -45,6 +46,7 @@ class IntrospectionEndpoint:
         return {
             "introspection_endpoint": self._context.issuer + INTROSPECT,
             "introspection_endpoint_auth_methods_supported": ClientAuthentication.CONFIDENTIAL,
+            "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         }
 
     def add_routes(self, app: web.Application) -> None:

@@ -19,6 +19,7 @@ from gateway.federation.oidc.cross_origin import CrossOrigin
 from gateway.federation.oidc.endpoints.token import read_form_parameters
 from gateway.federation.oidc.errors import UnsupportedTokenType
 from gateway.federation.oidc.grant_details import person_in
+from gateway.federation.oidc.jose import ALGORITHMS
 from gateway.federation.oidc.presented_tokens import PresentedTokens
 from gateway.federation.oidc.refusal import answered
 from gateway.federation.trusts import Trust
@@ -46,6 +47,7 @@ class RevocationEndpoint:
         return {
             "revocation_endpoint": self._context.issuer + REVOKE,
             "revocation_endpoint_auth_methods_supported": ClientAuthentication.METHODS,
+            "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         }
 
     def add_routes(self, app: web.Application) -> None:

@@ -94,11 +94,14 @@ async def test_a_token_is_brought_in_one_way(stand: OidcStand) -> None:
     bearer = {"Authorization": f"Bearer {token}"}
     for path, options in (
         (f"/oidc/userinfo?access_token={token}", {}),
+        (f"/oidc/userinfo?access_token={token}", {"headers": bearer}),
         ("/oidc/userinfo", {"headers": bearer, "data": {"access_token": token}}),
         ("/oidc/userinfo", {"headers": {"Authorization": f"Basic {token}"}}),
     ):
         status, body, _ = await stand.post(path, **options)
         assert (status, body["error"]) == (400, "invalid_request")
+    # what libraries add of their own: OpenID-Connect-PHP sends this one
+    assert (await stand.get("/oidc/userinfo?schema=openid", headers=bearer))[0] == 200
 
 
 async def test_a_client_with_a_key_needs_no_secret(stand: OidcStand) -> None:
