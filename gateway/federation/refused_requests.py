@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from foundation.addresses import address_key
 from gateway.federation.metrics import FederationMetrics
 from gateway.protocol import Identity
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Refusals
@@ -83,7 +84,8 @@ async def _note(refusals: Refusals, event: AuditEvent) -> None:
     try:
         said = event.detail["detail"] + event.detail.get("client", "")
         cause = zlib.crc32(said.encode(errors="replace")) % _CAUSES
-        await refusals.record((event.kind, event.actor, event.detail["reason"], cause, event.address), event)
+        whose = address_key(event.address)  # of IPv6 a network: a stranger has as many addresses in it as they like
+        await refusals.record((event.kind, event.actor, event.detail["reason"], cause, whose), event)
     except StoreError as error:
         log.error("federation.refusal_not_recorded", error=str(error))  # noqa: TRY400 - it says all
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from gateway.federation.metrics import MOST_REASONS, FederationMetrics
+from gateway.federation.refused_requests import _note
 from gateway.federation.trusts import TrustAccess
 from gateway.relay import AuditView
+from gateway.store import AuditEvent
 from isthmus.application_explanation import CAUSES, explain_application
 from tests.gateway.federation.oidc.stand import ANNA, APP, OidcStand, oidc_stand
 
@@ -101,6 +103,15 @@ async def test_causes_of_strangers_making_are_few(stand: OidcStand) -> None:
     for number in range(60):
         await stand.browser().authorize(redirect_uri=f"https://app.test/{number}")
     assert len(await trail(stand, "federation.refused")) <= 16
+
+
+async def test_a_network_of_addresses_is_one_stranger(stand: OidcStand) -> None:
+    """An IPv6 host has 2^64 of them: with an entry for each, refusals of nobody else would be told apart any more."""
+    said = {"reason": "invalid_client", "detail": ""}
+    for number in range(5):
+        event = AuditEvent(time=1.0, kind="federation.refused", actor="", address=f"2001:db8::{number}", detail=said)
+        await _note(stand.relay.refusals, event)
+    assert len(await trail(stand, "federation.refused")) == 1
 
 
 def test_every_cause_is_one_that_a_check_names() -> None:
