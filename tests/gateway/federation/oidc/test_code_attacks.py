@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.typing import EventDict
 
 from gateway.federation.oidc.grant_details import grant_id_of
 from gateway.federation.oidc.refresh_tokens import grant_id_in
@@ -96,6 +98,29 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"code": None}, "invalid_request"),
     ({"code": "invented"}, "invalid_grant"),
 ]
+
+
+async def test_a_code_of_another_client_is_refused_for_that(stand: OidcStand, logs: list[EventDict]) -> None:
+    """O02: not for what else is not there for it; the log says whose it was."""
+    arrival = await stand.signed_in(stand.browser())
+    _check_refused("invalid_grant", await stand.redeem(arrival.code, client_id="other"))
+    assert [line["detail"] for line in logs if line["event"] == "oidc.refused"] == ["the code was issued to app"]
+
+
+async def test_what_hangs_on_a_session_ends_with_its_time(tmp_path: Path) -> None:
+    """A code that comes too late, and refresh tokens; those of offline_access go on (OpenID Connect Core section 11)."""
+    ahead = [0.0]
+    async with oidc_stand(tmp_path, clock=lambda: time.time() + ahead[0]) as stand:
+        stand.relay.sessions.use(replace(stand.relay.settings.signin, session_lifetime=1000.0))
+        browser = stand.browser()
+        within, beyond = [await stand.tokens(browser, scope=f"openid {more}") for more in ("email", "offline_access")]
+        ahead[0] = 980.0
+        code = (await stand.signed_in(browser)).code
+        within = (await stand.refresh(within["refresh_token"]))[1]
+        ahead[0] = 1001.0
+        _check_refused("invalid_grant", await stand.redeem(code))
+        _check_refused("invalid_grant", await stand.refresh(within["refresh_token"]))
+        assert (await stand.refresh(beyond["refresh_token"]))[0] == 200
 
 
 async def test_a_code_is_bound_to_all_it_was_issued_for(stand: OidcStand) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 
 from gateway.federation.oidc.checks.codes import (
@@ -43,6 +46,14 @@ def test_any_other_verifier_is_refused(challenge: str, verifier: str, error: typ
     with pytest.raises(error) as refusal:
         check_verifier(challenge, verifier)
     assert (refusal.value.detail, refusal.value.parameter) == (detail, "code_verifier" if error is InvalidRequest else "")
+
+
+@pytest.mark.parametrize("verifier", ["A" * 42, "A" * 129, "A" * 42 + "!", "A" * 42 + "\u00e4"])
+def test_a_verifier_that_is_easily_guessed_is_refused_although_it_fits(verifier: str) -> None:
+    """O03: the application hashed it all the same (RFC 7636 section 4.1)."""
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    with pytest.raises(InvalidRequest):
+        check_verifier(challenge, verifier)
 
 
 def test_a_code_is_for_its_client_and_address() -> None:

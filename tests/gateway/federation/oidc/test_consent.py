@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from gateway.federation.claims import ClaimsPolicy
-from tests.gateway.federation.oidc.stand import ANNA, BEN, AppBrowser, Arrival, OidcStand, changed, oidc_stand
+from gateway.federation.oidc.pending_request import PendingRequest, write_pending
+from gateway.federation.oidc.person_claims import PersonClaims
+from gateway.federation.transactions import Transaction
+from gateway.protocol import Identity
+from gateway.signin import Session
+from tests.gateway.federation.oidc.stand import (
+    ANNA,
+    BEN,
+    AppBrowser,
+    Arrival,
+    OidcStand,
+    authorize_parameters,
+    changed,
+    oidc_stand,
+)
 
 
 @pytest.fixture
@@ -79,6 +95,30 @@ async def test_a_policy_that_changes_while_the_person_is_asked(stand: OidcStand)
     await stand.trust(replace(changed(consent="once"), claims=ClaimsPolicy(subject="mail")))
     assert (await _answer(browser, page, "allow")).members["error"] == "access_denied"
     assert await stand.relay.store.audit.entries(kind="federation.consent_given") == []
+
+
+async def test_what_one_person_has_agreed_to_is_nobody_elses_yes(stand: OidcStand) -> None:
+    """O20: the address that carries the answer on, opened by somebody else, asks again; who gave it is let pass."""
+    anna, ben = stand.browser(), stand.browser()
+    await stand.signed_in(anna)
+    await ben.sign_in(await ben.authorize(), BEN)
+    session = next(one for one in await _sessions(stand) if one.identity.user_name == ANNA)
+    subject = _subject(stand, session.identity)
+    query = urlencode(authorize_parameters(scope="openid email"))
+    answered = PendingRequest(query=query, answer="allow", scope=("openid", "email"), subject=subject)
+    transaction = Transaction(protocol="oidc", trust="app", request=write_pending(answered))
+    path = await stand.relay.federation.transactions.url(transaction)
+    assert "Your email address" in (await ben.open(path)).page
+    assert "code" in (await anna.open(path)).members
+
+
+async def _sessions(stand: OidcStand) -> list[Session]:
+    found = await stand.relay.store.sessions.behind(b"", 10, time.time())
+    return [stand.relay.sessions.read(record) for record in found]
+
+
+def _subject(stand: OidcStand, identity: Identity) -> str:
+    return PersonClaims(stand.relay.federation._secret).subject(changed(consent="once"), identity, "127.0.0.1")
 
 
 async def test_nobody_else_makes_a_person_agree(stand: OidcStand) -> None:

@@ -55,6 +55,17 @@ async def test_a_client_asks_about_its_own_tokens(stand: OidcStand, form: Any) -
         assert await ask(stand, token) == (200, {"active": False})
 
 
+async def test_a_client_id_that_moves_to_another_trust_takes_no_tokens_along(stand: OidcStand) -> None:
+    """O13: what the one before was given is neither the next one's to ask about nor to give back, and good nowhere."""
+    tokens = await stand.tokens()
+    await stand.trust(changed(client_id="before"))
+    await stand.trust(changed(OTHER, client_id="app"))
+    assert await ask(stand, tokens["access_token"]) == (200, {"active": False})
+    assert (await stand.userinfo(tokens["access_token"]))[0] == 401
+    await stand.post("/oidc/revoke", {"client_id": "app", "client_secret": SECRET, "token": tokens["access_token"]})
+    assert (await stand.refresh(tokens["refresh_token"], client_id="before"))[0] == 200
+
+
 async def test_a_client_that_nobody_here_wrote_asks(stand: OidcStand) -> None:
     """Authlib's introspect_token."""
     tokens = await stand.tokens()

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.errors import SecurityWarning
+from joserfc.jwk import ECKey, RSAKey
 
-from gateway.federation.oidc.jose import JwtRefused, Signer, VerifyingKey, number_of, read_header, read_keys, verify
+from gateway.federation.oidc.jose import LONGEST, JwtRefused, Signer, VerifyingKey, number_of, read_header, read_keys, verify
 from tests.gateway.federation.oidc.signing import ec_key, public_jwk, rsa_key
 
 RSA = VerifyingKey("k1", "RS256", rsa_key().public_key())
@@ -156,6 +157,13 @@ def test_what_is_no_token_is_refused_early(text: str) -> None:
         _read(text)
 
 
+def test_a_good_token_that_is_too_long_is_refused() -> None:
+    """O06: before anything of it is read."""
+    text = _signed(GOOD, {"sub": "a" * LONGEST})
+    with pytest.raises(JwtRefused, match=f"longer than {LONGEST}"):
+        _read(text)
+
+
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: f"{_part(data)}.{_part(data)}.{_part(data)}"))
 def test_any_text_is_refused_in_one_way(text: str) -> None:
     """No text ends in another error."""
@@ -200,9 +208,10 @@ def test_keys_of_a_client_are_public_ones_that_sign() -> None:
         '{"keys": [{"kty": "RSA", "n": 7, "e": "AQAB"}]}',
         '{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": {"a": 1}}]}',
         '{"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}]}',
-        json.dumps({"keys": [{**public_jwk(rsa_key(), "a", "RS256"), "d": "AA"}]}),
+        json.dumps({"keys": [RSAKey.import_key(rsa_key()).as_dict(private=True)]}),
+        json.dumps({"keys": [ECKey.import_key(ec_key()).as_dict(private=True)]}),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_set_of_keys_that_is_none_is_refused(document: str) -> None:
     """O19: a private key among them is one that everybody has by now."""
