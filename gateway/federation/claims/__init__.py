@@ -16,6 +16,7 @@ from gateway.federation.claims.model import (
     IssuedClaims,
     Value,
 )
+from gateway.federation.claims.names import fold_case
 from gateway.federation.claims.rendering import difference, explain
 from gateway.federation.claims.requirements import scopes_of_claims, wanted_attributes
 from gateway.federation.claims.sources import subject_of
@@ -49,6 +50,7 @@ __all__ = [
     "check_policy",
     "difference",
     "explain",
+    "fold_case",
     "is_in",
     "is_member",
     "issue_claims",

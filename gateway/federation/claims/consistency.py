@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from gateway.federation.claims.memberships import fold_group
 from gateway.federation.claims.model import ClaimRule, ClaimsPolicy, ClaimsProtocol
+from gateway.federation.claims.names import fold_case
 from gateway.federation.claims.regex import check_expression, check_replacement
 from gateway.federation.claims.sources import check_source, template_sources
 from gateway.federation.claims.standard import RESERVED
@@ -77,7 +77,7 @@ def _change_mistakes(rule: ClaimRule) -> Iterator[Unfit]:
         yield from _failed("replace", lambda replacement: check_replacement(rule.match, replacement), rule.replace)
     if rule.only_mapped and not rule.map:
         yield Unfit("lets nothing pass without map", "add map", setting="only_mapped")
-    for key, count in Counter(key.casefold() for key in rule.map).items():
+    for key, count in Counter(map(fold_case, rule.map)).items():
         if count > 1:
             yield Unfit(f"has {shown(key)} {count} times", "case is ignored", setting=("map", key))
 
@@ -89,7 +89,7 @@ def _condition_mistakes(rule: ClaimRule) -> Iterator[Unfit]:
                 yield Unfit("is empty", "name a group", setting=(name, number))
     for number, text in enumerate(rule.when_networks):
         yield from _failed("when_networks", network, text, number)
-    for group in {*map(fold_group, rule.when_groups)} & {*map(fold_group, rule.unless_groups)}:
+    for group in {*map(fold_case, rule.when_groups)} & {*map(fold_case, rule.unless_groups)}:
         yield Unfit(f"{shown(group)} is in when_groups, too", "name it in one of them", setting="unless_groups")
     if rule.single and rule.most:
         yield Unfit("bounds nothing beside single", "leave one of them out", setting="most")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from foundation.addresses import lies_within
 from gateway.federation.claims.model import ClaimsSubject, GroupNames
+from gateway.federation.claims.names import fold_case
 from gateway.protocol import Group
 
 BUILTIN = "BUILTIN"
@@ -34,7 +34,7 @@ class Memberships:
 
     def include(self, names: Iterable[str]) -> bool:
         """Whether one of them is there: SID (or entryUUID), name, or `DOMAIN\\name`; case ignored."""
-        return any(self._includes(fold_group(name)) for name in names if name)
+        return any(self._includes(fold_case(name)) for name in names if name)
 
     def _includes(self, name: str) -> bool:
         """A text is one of the three by its form, so that a group is none of the others for being named like one."""
@@ -43,24 +43,24 @@ class Memberships:
         domain, backslash, bare = name.partition("\\")
         if not backslash:
             return name in self._own or name in self._builtin
-        if domain == BUILTIN.casefold():
+        if domain == BUILTIN.lower():
             return bool(bare) and bare in self._builtin
-        return bool(bare) and domain == fold_group(self._subject.domain) and bare in self._own
+        return bool(bare) and domain == fold_case(self._subject.domain) and bare in self._own
 
     @functools.cached_property
     def _identifiers(self) -> frozenset[str]:
         """A directory without entryUUID has distinguished names for them, which are none."""
-        return frozenset([group.sid.casefold() for group in self._subject.groups])
+        return frozenset([group.sid.lower() for group in self._subject.groups])
 
     @functools.cached_property
     def _own(self) -> frozenset[str]:
         home = _home(self._subject)
-        return frozenset([fold_group(group.name) for group in self._subject.groups if group.sid.startswith(home)])
+        return frozenset([fold_case(group.name) for group in self._subject.groups if group.sid.startswith(home)])
 
     @functools.cached_property
     def _builtin(self) -> frozenset[str]:
         groups = self._subject.groups
-        return frozenset([fold_group(group.name) for group in groups if group.sid.startswith(_BUILTIN_SID)])
+        return frozenset([fold_case(group.name) for group in groups if group.sid.startswith(_BUILTIN_SID)])
 
 
 def is_member(subject: ClaimsSubject, names: Iterable[str]) -> bool:
@@ -85,11 +85,6 @@ def group_labels(subject: ClaimsSubject, form: GroupNames) -> list[str]:
         return [group.sid if is_identifier(group.name) else group.name for group in subject.groups]
     home, own = _home(subject), f"{subject.domain}\\"
     return [_qualified(group, home, own) for group in subject.groups]
-
-
-def fold_group(name: str) -> str:
-    """Names of groups are equal whatever their case and their form in Unicode."""
-    return unicodedata.normalize("NFC", name.casefold())
 
 
 def is_identifier(name: str) -> bool:

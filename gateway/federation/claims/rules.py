@@ -8,6 +8,7 @@ from typing import Literal
 
 from gateway.federation.claims.memberships import Memberships, group_labels, is_in
 from gateway.federation.claims.model import ClaimRule, ClaimsSubject, GroupNames
+from gateway.federation.claims.names import fold_case
 from gateway.federation.claims.regex import replaced
 from gateway.federation.claims.sources import ATTRIBUTE, filled, template_sources, values_of
 
@@ -111,8 +112,8 @@ def _matched_sids(subject: ClaimsSubject, rule: ClaimRule) -> list[str]:
 
 
 def _mapped(rule: ClaimRule, values: Iterable[str]) -> Iterator[str]:
-    table = {key.casefold(): mapped for key, mapped in rule.map.items()}
+    table = {fold_case(key): mapped for key, mapped in rule.map.items()}
     for value in values:
-        mapped = table.get(value.casefold())
+        mapped = table.get(fold_case(value))
         if mapped is not None or not rule.only_mapped:
             yield value if mapped is None else mapped

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from foundation.addresses import Network, lies_within
-from gateway.federation.claims import ClaimsSubject, is_member
+from gateway.federation.claims import ClaimsSubject, fold_case, is_member
 from gateway.federation.trusts.model import Trust, TrustAccess
 
 
@@ -41,13 +41,13 @@ def check_access(trust: Trust, subject: ClaimsSubject, address: str) -> AccessRe
 def _is_test_user(access: TrustAccess, subject: ClaimsSubject) -> bool:
     """By user name, GUID or DOMAIN\\name; an account name alone is another person in another domain."""
     names = {subject.user_name, subject.object_guid, f"{subject.domain}\\{subject.account_name}"}
-    return not _folded(access.test_users).isdisjoint(name.casefold() for name in names)
+    return not _folded(access.test_users).isdisjoint(map(fold_case, names))
 
 
 @functools.lru_cache(maxsize=4096)
 def _folded(names: tuple[str, ...]) -> frozenset[str]:
     """Of a trust's lists, which are asked at each sign-in. Without the empty text, which many a missing value is."""
-    return frozenset(name.casefold() for name in names) - {""}
+    return frozenset(map(fold_case, names)) - {""}
 
 
 @functools.lru_cache(maxsize=4096)

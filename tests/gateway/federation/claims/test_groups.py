@@ -92,8 +92,32 @@ def test_names_are_equal_in_every_form_of_unicode() -> None:
     """A composed letter is the decomposed one; what looks alike in another script is not."""
     subject = person(groups=(Group(f"{DOMAIN_SID}-9999", "Bu\u0308ro"), Group(f"{DOMAIN_SID}-9998", "Straße")))
     assert is_member(subject, ("b\u00fcro",))
-    assert is_member(subject, ("STRASSE",))
+    assert is_member(subject, ("B\u00dcRO",))
+    assert is_member(subject, ("STRAßE",))
     assert not is_member(subject, ("\u0412\u00fcro", "Buro"))
+
+
+@pytest.mark.parametrize(
+    ("made", "meant"),
+    [
+        ("\u017ftaff", "staff"),
+        ("\u017ftaff", "Staff"),
+        ("stra\u00dfe", "strasse"),
+        ("\ufb01nance", "finance"),
+        ("\u212aey users", "key users"),
+        ("\u212aey users", "Key Users"),
+        ("\uff53taff", "staff"),
+        ("sta\u200bff", "staff"),
+    ],
+)
+def test_a_group_that_only_python_takes_for_another_is_not_that_one(made: str, meant: str) -> None:
+    """Who may make groups is not a member of all: neither in a condition, nor by what a name is mapped to."""
+    forger = person(groups=(Group(f"{DOMAIN_SID}-9999", made),))
+    assert is_member(forger, (made,))
+    assert not is_member(forger, (meant,))
+    assert not is_member(forger, (f"corp.example.com\\{meant}",))
+    roles = ClaimRule(claim="role", groups="name", map={meant: "admin"}, only_mapped=True)
+    assert "role" not in issued(ClaimsPolicy(rules=(roles,)), forger, "saml").values
 
 
 def test_a_group_without_a_name_is_not_named_by_an_empty_text() -> None:

@@ -21,6 +21,18 @@ def refused(access: TrustAccess, subject: ClaimsSubject | None = None, address: 
     return refusal.reason if refusal else ""
 
 
+def test_a_user_who_only_looks_like_a_test_user_is_none() -> None:
+    """Whatever the case; but letters that only Python takes for others are others."""
+    access = TrustAccess(test_users=("kim.strasse@corp.example.com",))
+    assert refused(access, person(user_name="Kim.Strasse@corp.example.com")) == ""
+    for name in (
+        "kim.stra\u00dfe@corp.example.com",
+        "\u212aim.strasse@corp.example.com",
+        "kim.\u017ftrasse@corp.example.com",
+    ):
+        assert refused(access, person(user_name=name)) == "test users"
+
+
 def test_without_rules_everybody_may() -> None:
     """An account is enough."""
     assert check_access(read(OIDC), person(groups=()), "unknown") is None
