@@ -358,7 +358,7 @@ SECOND = (
         pytest.param(swap(f"{MORE}rsa-sha256", f"{XML_DSIG}dsa-sha1"), id="S19 DSA"),
         pytest.param(swap(f"{MORE}rsa-sha256", ""), id="S19 no algorithm"),
         pytest.param(swap(METHOD, METHOD.replace("/>", f">{LENGTH}</ds:SignatureMethod>")), id="S19 length of a secret"),
-        pytest.param(swap(DIGEST, DIGEST.replace("/>", "><x/></ds:DigestMethod>")), id="S19 digest with something in it"),
+        pytest.param(swap(DIGEST, DIGEST.replace("/>", "><x xmlns='urn:x'/></ds:DigestMethod>")), id="S19 digest with more in it"),
         pytest.param(swap(ENVELOPED_ONLY, ENVELOPED_WITH_MORE), id="S17 enveloped with something in it"),
         pytest.param(swap("rsa-sha256", "ecdsa-sha256"), id="S19 another algorithm"),
     ],
