@@ -42,8 +42,10 @@ def _party(name: str, bits: int) -> Party:
 
 
 @functools.cache
-def elliptic_party(name: str = "curve") -> tuple[ec.EllipticCurvePrivateKey, Certificate]:
-    key = ec.generate_private_key(ec.SECP256R1())
+def elliptic_party(
+    name: str = "curve", curve: ec.EllipticCurve | None = None
+) -> tuple[ec.EllipticCurvePrivateKey, Certificate]:
+    key = ec.generate_private_key(curve or ec.SECP256R1())
     return key, read_certificate(_certificate(name, key))
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,12 +31,14 @@ from foundation.saml import (
     sign_element,
     verify_enveloped,
 )
+from foundation.saml.algorithms import MAX_CERTIFICATES, trusted_keys
 from tests.foundation.saml.parties import (
     DS,
     ENTITY,
     SAML,
     SAMLP,
     authn_request,
+    elliptic_party,
     logout_request,
     party,
     response,
@@ -358,7 +361,9 @@ SECOND = (
         pytest.param(swap(f"{MORE}rsa-sha256", f"{XML_DSIG}dsa-sha1"), id="S19 DSA"),
         pytest.param(swap(f"{MORE}rsa-sha256", ""), id="S19 no algorithm"),
         pytest.param(swap(METHOD, METHOD.replace("/>", f">{LENGTH}</ds:SignatureMethod>")), id="S19 length of a secret"),
-        pytest.param(swap(DIGEST, DIGEST.replace("/>", "><x xmlns='urn:x'/></ds:DigestMethod>")), id="S19 digest with more in it"),
+        pytest.param(
+            swap(DIGEST, DIGEST.replace("/>", "><x xmlns='urn:x'/></ds:DigestMethod>")), id="S19 digest with more in it"
+        ),
         pytest.param(swap(ENVELOPED_ONLY, ENVELOPED_WITH_MORE), id="S17 enveloped with something in it"),
         pytest.param(swap("rsa-sha256", "ecdsa-sha256"), id="S19 another algorithm"),
     ],
@@ -488,6 +493,14 @@ def test_a_short_key() -> None:
     """S19: RSA with 1,024 bits, though the trust names it."""
     short = party("short", 1024)
     assert_refused(hand_signed(authn_request(), sign=by_rsa(short.key)), [short.certificate])
+
+
+def test_only_so_many_keys_are_tried() -> None:
+    """S19: whoever writes hundreds into metadata makes no message take hundreds of verifications; short curves are none."""
+    many = [party(f"key {number}").certificate for number in range(2)] * (MAX_CERTIFICATES // 2)
+    assert len(trusted_keys([*many, party().certificate], "message")) == MAX_CERTIFICATES
+    with pytest.raises(SamlError, match="no certificate whose key"):
+        trusted_keys([elliptic_party("p224", ec.SECP224R1())[1]], "message")
 
 
 def test_another_message_than_was_expected() -> None:
