@@ -48,23 +48,25 @@ class MetadataSource:
 
 
 def import_metadata(source: MetadataSource, trust_id: str, before: Trust | None, now: float) -> MetadataImport:
-    """before: the trust of that id, whose other settings stay. now: Unix seconds. Raises MetadataRefused."""
-    known_as = before.saml.entity_id if before is not None else ""
-    wanted = SamlParty(entity_id=source.entity_id, metadata_url=source.url, metadata_signer=source.signer)
+    """before: the trust of that id, whose other settings stay. Its signer stays, and that its requests have to be signed: no
+    document takes that back. now: Unix seconds. Raises MetadataRefused."""
+    known = before.saml if before is not None else SamlParty()
+    signer = source.signer or (known.metadata_signer if source.url else "")
+    wanted = SamlParty(entity_id=source.entity_id, metadata_url=source.url, metadata_signer=signer)
     asked = Trust(id=trust_id, name=trust_id, protocol="saml", saml=wanted)
-    described = check_metadata(source.document, asked, known_as, now)
+    described = check_metadata(source.document, asked, known.entity_id, now)
     trust = before or Trust(id=trust_id, name=described.display_name.strip() or trust_id, protocol="saml")
     party = replace(
         trust.saml,
         entity_id=described.entity_id,
         metadata_url=source.url,
-        metadata_signer=source.signer if source.url else "",
+        metadata_signer=signer if source.url else "",
         consumers=(),
         certificates=(),
         encryption_certificate="",
         logout_url="",
         logout_binding="redirect",
-        require_signed_requests=described.requests_signed,
+        require_signed_requests=described.requests_signed or known.require_signed_requests,
     )
     if before is None:
         party = replace(party, name_id_format=_name_id_format(described) or party.name_id_format)

@@ -10,7 +10,8 @@ import pytest
 from gateway.federation.claims import ClaimRule, ClaimsPolicy
 from gateway.federation.saml import MetadataRefused, MetadataSource, import_metadata
 from gateway.federation.trusts import SamlParty, Trust, read_trust, write_trust
-from tests.foundation.saml.test_party_metadata import FULL, aggregate, entity, role
+from tests.foundation.saml.parties import party
+from tests.foundation.saml.test_party_metadata import FULL, aggregate, entity, role, signed, thumbprint
 
 NOW = 1_790_000_000.0
 ENTITY = "https://grafana.example.com/saml/metadata"
@@ -99,6 +100,16 @@ def test_a_trust_that_exists_keeps_what_metadata_does_not_say() -> None:
     assert "emailAddress: the trust has another one" in told
     with pytest.raises(MetadataRefused, match="the party is"):
         import_metadata(MetadataSource(document=entity(None, "https://evil.example.com").encode()), "grafana", KEPT, NOW)
+
+
+def test_no_document_takes_back_what_the_trust_demands() -> None:
+    """S27: that requests are signed, and who signs the metadata; whoever has the address could write what they like."""
+    url, pin = "https://grafana.example.com/saml/metadata", thumbprint(party("federation"))
+    strict = replace(KEPT, saml=replace(KEPT.saml, metadata_url=url, metadata_signer=pin, require_signed_requests=True))
+    with pytest.raises(MetadataRefused, match="not signed with the certificate"):
+        import_metadata(MetadataSource(document=WIDE.encode(), url=url), "grafana", strict, NOW)
+    kept = import_metadata(MetadataSource(document=signed(WIDE.encode()), url=url), "grafana", strict, NOW).trust.saml
+    assert (kept.metadata_signer, kept.require_signed_requests) == (pin, True)
 
 
 def test_of_several_one_is_named() -> None:
