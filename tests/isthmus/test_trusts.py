@@ -113,7 +113,9 @@ def test_exported_edited_imported(trust: Commands, tmp_path: Path) -> None:
     code, _, err = trust("import", file, bad, "--yes")
     assert (code, f"{bad} cannot be used" in err, "nam (line 2)" in err) == (1, True, True)
     assert trust.json("show", "grafana")["version"] == 1
+    assert plan["difference"] == '- name = "Grafana"\n+ name = "Dashboards"'
     code, out, _ = trust("import", file, "--yes")
+    assert '\n  - name = "Grafana"\n  + name = "Dashboards"\n' in out
     assert (code, "grafana changes (name)" in out, "grafana: version 2 is in force." in out) == (0, True, True)
     copy = tmp_path / "copy.toml"
     copy.write_text(file.read_text())

@@ -21,7 +21,7 @@ LARGEST = 256 * 1024
 MOST = 10_000
 """Trusts."""
 _TOLD = 4000
-"""Characters of a difference that the trail keeps."""
+"""Characters of a difference that the trail keeps and an administrator is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,7 @@ class TrustChange:
             action="add" if self.before is None else "none" if self.is_idle else "change",
             version=self.version,
             changed=tuple(changed),
+            difference=self._difference() if self.before is not None else "",
             warnings=tuple(warnings_of(self.trust)),
         )
 

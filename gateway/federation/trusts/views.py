@@ -42,6 +42,8 @@ class TrustChangeView(msgspec.Struct, kw_only=True):
     """Of the trust with this document."""
     changed: tuple[str, ...] = ()
     """Keys, dotted, of the settings that differ from the version before."""
+    difference: str = ""
+    """Lines of the document before (`-`) and after (`+`); empty for a new trust."""
     warnings: tuple[str, ...] = ()
 
 

@@ -128,9 +128,11 @@ def export(config: Path, trust: str, output: Path | None, as_json: bool) -> None
 
 
 def show_change(view: TrustChangeView) -> None:
-    """One line for a trust, one for each warning."""
+    """One line for a trust, with the lines of its document that differ, and one for each warning."""
     words = {"add": "is new", "change": f"changes ({', '.join(view.changed) or 'comments only'})", "none": "is unchanged"}
     click.echo(visible(f"{view.id} {words[view.action]}"))
+    for line in view.difference.splitlines():
+        click.secho(visible(f"  {line}"), fg="green" if line.startswith("+") else "red")
     for warning in view.warnings:
         click.secho(visible(f"  Warning: {warning}"), fg="yellow")
 
