@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,6 +47,10 @@ class _Request:
             return True
         return claim in self.wanted and (self.allowed is None or not self.allowed.isdisjoint(scopes))
 
+    def admits(self, rule: ClaimRule) -> bool:
+        """Whether what was granted or asked for is enough for a rule."""
+        return self.protocol != "oidc" or not rule.scopes or self.asks_for(rule.claim, rule.scopes)
+
 
 @dataclass(slots=True)
 class _Issue:
@@ -70,12 +74,14 @@ def issue_claims(
     secret: bytes,
     trust: str,
     sector: str = "",
+    explained: bool = True,
 ) -> IssuedClaims:
     """What a trust is told of a person. Where `refused` is not empty it is told nothing.
 
     scopes: those granted; wanted: claims that the `claims` parameter asks for; allowed: scopes that the trust may have, so
     that nothing of others is wanted (None: any); secret: the key of subjects of our own; sector: of a pairwise subject,
-    empty for a public one (OpenID Connect). SAML: a subject for each trust.
+    empty for a public one (OpenID Connect). SAML: a subject for each trust. explained: whether `steps` says of claims that
+    nobody has asked for why they are not there.
     """
     request = _Request(
         policy=policy,
@@ -89,7 +95,8 @@ def issue_claims(
     issue = _Issue()
     _issue_subject(request, issue, secret=secret, trust=trust, sector=sector)
     for claim, rules in _by_claim(request).items():
-        _issue_claim(request, issue, claim, rules)
+        if explained or any(map(request.admits, rules)):
+            _issue_claim(request, issue, claim, rules)
     if protocol == "oidc" and policy.standard:
         _issue_structured(request, issue)
     if issue.refused:
@@ -152,12 +159,26 @@ def _check_subject(name: str, protocol: ClaimsProtocol) -> None:
 # -- rules
 
 
-def _by_claim(request: _Request) -> dict[str, list[ClaimRule]]:
+def _by_claim(request: _Request) -> Mapping[str, list[ClaimRule]]:
     """The rules of each claim, in order."""
+    policy = request.policy
+    if not policy.rules and policy.standard:
+        return _STANDARD[request.protocol]
+    return _grouped(rules_of(policy, request.protocol))
+
+
+def _grouped(rules: Iterable[ClaimRule]) -> dict[str, list[ClaimRule]]:
     found: dict[str, list[ClaimRule]] = {}
-    for rule in rules_of(request.policy, request.protocol):
+    for rule in rules:
         found.setdefault(rule.claim, []).append(rule)
     return found
+
+
+_STANDARD: Mapping[ClaimsProtocol, Mapping[str, list[ClaimRule]]] = {
+    "oidc": _grouped(rules_of(ClaimsPolicy(), "oidc")),
+    "saml": _grouped(rules_of(ClaimsPolicy(), "saml")),
+}
+"""Of policies without rules, which are most of them."""
 
 
 def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[ClaimRule]) -> None:
@@ -184,7 +205,7 @@ def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[Claim
 
 def _check_scope(request: _Request, rule: ClaimRule) -> None:
     """Raises NotIssued where it is not among what was granted or asked for."""
-    if request.protocol == "oidc" and rule.scopes and not request.asks_for(rule.claim, rule.scopes):
+    if not request.admits(rule):
         raise NotIssued("scope", f"needs the scope {' or '.join(rule.scopes)}")
 
 

@@ -55,6 +55,11 @@ class VerifyingKey:
     id: str
     algorithm: str
     public: PublicKey = field(repr=False)
+    jose: RSAKey | ECKey = field(init=False, repr=False, compare=False)
+    """What the library makes of it: that takes as long as verifying."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "jose", _jose_key(self.public))
 
 
 class _Registry(jws.JWSRegistry):
@@ -123,7 +128,7 @@ def verify(
         raise JwtRefused("alg is not that of the key")
     try:
         registry = (_OF_CLIENTS if certificates else _REGISTRIES)[key.algorithm]
-        found = jws.deserialize_compact(text, _jose_key(key.public), registry=registry)
+        found = jws.deserialize_compact(text, key.jose, registry=registry)
     except (JoseError, ValueError) as error:
         raise JwtRefused(f"signature or header: {type(error).__name__}") from error
     return _object(found.payload or b"")

@@ -52,6 +52,7 @@ class PersonClaims:
             secret=self._secret,
             trust=trust.id,
             sector=sector_of(trust),
+            explained=False,
         )
         if issued.refused:
             raise AuthorizationDenied(f"claims policy: {issued.refused}")

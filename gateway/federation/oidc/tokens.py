@@ -21,6 +21,7 @@ from gateway.signin import Seal
 SKEW = 5.0
 """Seconds that clocks of nodes, and of clients that sign, may differ."""
 _FAR = 1e15
+_MOST_KEYS = 20
 _msgpack = msgspec.msgpack.Encoder().encode
 
 
@@ -54,6 +55,8 @@ class Tokens:
 
     def __init__(self, issuer: str, keys: SigningKeySource, seal: Seal) -> None:
         self._issuer, self._keys, self._seal, self._signer = issuer, keys, seal, Signer()
+        self._verifying: dict[str, tuple[OwnKey, VerifyingKey]] = {}
+        """What was made of keys of ours. Whether one counts is asked each time."""
 
     def key(self, algorithm: str, tried: str = "") -> OwnKey:
         """The one that signs now; tried: id of the one that is tried. Raises gateway.federation.keys.NoSigningKey."""
@@ -122,7 +125,12 @@ class Tokens:
         key = self._keys.find(key_id)
         if key is None or key.ring != "oidc":
             return None
-        return VerifyingKey(key.id, key.algorithm, key.private.public_key())
+        known = self._verifying.get(key_id)
+        if known is None or known[0] is not key:
+            if len(self._verifying) >= _MOST_KEYS:
+                self._verifying.clear()
+            known = self._verifying[key_id] = key, VerifyingKey(key.id, key.algorithm, key.private.public_key())
+        return known[1]
 
 
 def _from_claims(claims: Mapping[str, Any]) -> AccessToken:

@@ -108,6 +108,7 @@ class Responses:
             protocol="saml",
             secret=self._context.secret,
             trust=party.trust.id,
+            explained=False,
         )
         if issued.refused:
             raise StatusRefused(f"claims policy: {issued.refused}", REQUEST_DENIED, code=RESPONDER)

@@ -53,8 +53,11 @@ def issued(
     scopes: frozenset[str] = ALL_SCOPES,
     **more: Any,
 ) -> IssuedClaims:
-    """What a policy issues, with the secret and the trust that do not matter."""
-    return issue_claims(policy, subject, protocol=protocol, scopes=scopes, secret=SECRET, trust="wiki", **more)
+    """What a policy issues, with the secret and the trust that do not matter; the same, with or without reasons."""
+    asked = {"protocol": protocol, "scopes": scopes, "secret": SECRET, "trust": "wiki", **more}
+    found = issue_claims(policy, subject, **asked)
+    assert dataclasses.replace(issue_claims(policy, subject, **asked, explained=False), steps=found.steps) == found
+    return found
 
 
 def crowd(count: int, length: int = 12) -> tuple[Group, ...]:
