@@ -149,6 +149,7 @@ def placeholders(text: str) -> Iterator[str]:
             yield name + (f"!{conversion}" if conversion else "") + (f":{format_spec}" if format_spec else "")
 
 
+@functools.cache
 def language_name(language: str) -> str:
     """What its speakers call it."""
     return (Locale.parse(language).get_display_name() or language).capitalize()

@@ -74,7 +74,11 @@ class Pages:
         self._assets = Assets(settings)
         loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
         self._templates = jinja2.Environment(
-            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=without_controls
+            loader=loader,
+            autoescape=True,
+            auto_reload=False,  # the package's own files: looking at their times is two system calls a page
+            undefined=jinja2.StrictUndefined,
+            finalize=without_controls,
         )
         self._templates.filters |= {"moment": _moment, "iso": _iso, "browser": user_agent.describe, "entities": entities}
 

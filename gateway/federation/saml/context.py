@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -92,14 +93,14 @@ class SamlContext:
 
     def _key(self, key: SigningKey | None = None) -> tuple[RSAPrivateKey, Certificate]:
         key = key or self.key()
-        if not isinstance(key.private, RSAPrivateKey):
+        if not isinstance(key.private, RSAPrivateKey) or key.certificate is None:
             raise NoSigningKey("saml", "RSA")
-        return key.private, _certificate(_der(key))
+        return key.private, _certificate(key.certificate)
 
 
 @functools.lru_cache(maxsize=16)  # reading one takes longer than signing
-def _certificate(der: bytes) -> Certificate:
-    return read_certificate(der)
+def _certificate(certificate: x509.Certificate) -> Certificate:
+    return read_certificate(certificate.public_bytes(Encoding.DER))
 
 
 def _der(key: SigningKey) -> bytes:

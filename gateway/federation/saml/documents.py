@@ -7,6 +7,7 @@ pysaml2 never sees a stranger's bytes: what is written comes from requests that 
 from __future__ import annotations
 
 import datetime
+import functools
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,12 @@ def new_id() -> str:
 
 def instant(seconds: float) -> str:
     """In whole seconds: some parties read no fractions."""
-    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _instant(int(seconds))
+
+
+@functools.lru_cache(maxsize=64)  # a response has the same few several times, and so have those of the same second
+def _instant(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
