@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
-from findings import Finding, worst
+from findings import Finding, warned, worst
 from gateway.relay import AgentView, NodeHealthView, SignInView
+from isthmus.relay_check import LiveRelay
+from isthmus.relay_check.checks import judge_live
 from isthmus.relay_check.fleet import judge_agents, judge_clocks, judge_domains, judge_node, judge_sign_in, judge_trust_files
 
 NOW = 1_800_000_000.0
@@ -33,6 +36,14 @@ def only(findings: Any) -> Finding:
     (finding,) = findings
     assert isinstance(finding, Finding)
     return finding
+
+
+def test_how_the_signing_keys_stand_is_said_as_the_relay_says_it() -> None:
+    """A relay of an older release says nothing of them."""
+    waiting = warned("signing keys", "saml", "payroll not acknowledged", "isthmus certs acknowledge saml --trust payroll")
+    found = judge_live(LiveRelay(health=health(software=version("isthmus"), signing_keys=[waiting])), "", NOW)
+    assert waiting in found
+    assert not [one for one in judge_live(LiveRelay(health=health()), "", NOW) if one.name == "signing keys"]
 
 
 @pytest.mark.parametrize(

@@ -272,8 +272,13 @@ async def test_a_link_or_another_sites_form_starts_nothing(stand: OidcStand, nex
     )
     assert "trying" not in forged.page + foreign.page
     assert foreign.status == 403
-    await browser.open("/account")
-    await browser.sign_in(await browser.open("/oidc/authorize?" + "prompt=login&client_id=app"), BEN)
+    await browser.sign_in(await browser.authorize(prompt="login"), BEN)
+    shown = await press(browser, page)  # of Anna's session
+    assert (shown.status, "Try a signing key?" in shown.page, BEN.partition("@")[0] in shown.page.lower()) == (
+        200,
+        True,
+        True,
+    )
     assert kids(await stand.tokens(browser)) == {old}
     for sealed in ("x", address.removeprefix("/key-trial/")[:-4] + "AAAA"):
         assert (await browser.open(f"/key-trial/{sealed}")).status == 400

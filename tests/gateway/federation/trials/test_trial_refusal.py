@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from certs import KeyState
-from gateway.federation.keys import Trial, signed_with, trial_refusal
+from gateway.federation.keys import SigningKey, Trial, may_be_tried, signed_with, trial_refusal
 from gateway.federation.person_applications import start_links
 from gateway.federation.trusts import SamlParty, Trust
 from gateway.store import SigningKeyRecord
@@ -52,6 +53,36 @@ def test_a_published_key_of_the_trusts_own_kind_can_be_tried() -> None:
 def test_no_other_key_can_be_tried(key: SigningKeyRecord | None, trust: Trust | None, reason: str) -> None:
     """Each says why."""
     assert reason in trial_refusal(key, trust)
+
+
+@pytest.mark.parametrize(
+    ("ring", "algorithm", "state", "may"),
+    [
+        ("oidc", "ES256", KeyState.PUBLISHED, True),
+        ("oidc", "ES256", KeyState.ACTIVE, True),
+        ("oidc", "ES256", KeyState.NEXT, False),
+        ("oidc", "ES256", KeyState.RETIRING, False),
+        ("oidc", "ES256", KeyState.RETIRED, False),
+        ("saml", "RSA", KeyState.PUBLISHED, False),
+        ("saml", "ES256", KeyState.PUBLISHED, False),
+        ("oidc", "RS256", KeyState.PUBLISHED, False),
+    ],
+)
+def test_what_a_trial_signs_with_fits_the_trust_as_it_is_now(ring: str, algorithm: str, state: KeyState, may: bool) -> None:
+    """Looked at for each signature: the trust may have got another algorithm, and the key another state."""
+    private: Any = None
+    record = replace(KEY, ring=ring, algorithm=algorithm)
+    key = SigningKey(
+        id="k1",
+        ring=ring,
+        algorithm=algorithm,
+        state=state,
+        since=NOW,
+        private=private,
+        certificate=None,
+        record=record,
+    )
+    assert may_be_tried(key, "oidc", "ES256") is may
 
 
 def test_a_trial_ends_at_its_moment() -> None:
