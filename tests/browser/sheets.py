@@ -1,7 +1,8 @@
 """Contact sheets: every page as a picture, to be looked at by a person. `python -m tests.browser.sheets FOLDER [NAME…]`.
 
-For each form (390 and 1280 pixels, light and dark) one sheet of the plain pages and one of an organisation's, in English;
-for each other language one sheet at 390 pixels.
+For each form (390 and 1280 pixels, light and dark) one sheet of the plain pages, one of an organisation's, and one of those
+about applications, in English. For each other language one sheet of the plain pages and one of those about applications, at
+390 pixels.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import base64
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,10 @@ from playwright.async_api import Browser, async_playwright
 import directory
 from gateway.signin import LANGUAGES, SignInSettings
 from tests.browser.visits import PAGES
-from tests.support.browser import Look, Site, serve, window
+from tests.gateway.signin.gallery import GALLERY, Gallery
+from tests.gateway.signin.site import serve as serve_gallery
+from tests.support.browser import Look, Site, Window, serve, window
+from tests.support.fakes import FakeDirectories
 
 _LOGO = """<svg xmlns="http://www.w3.org/2000/svg" width="220" height="56" viewBox="0 0 220 56">
 <circle cx="28" cy="28" r="26" fill="#7a1f3d"/><path d="M14 38V20l14-8 14 8v18z" fill="#fff"/>
@@ -57,20 +61,33 @@ class Sheet(NamedTuple):
 
 def sheets() -> Iterator[Sheet]:
     """All of them."""
-    for site in ("plain", "branded"):
+    for site in ("plain", "branded", "applications"):
         for width, height in ((390, 844), (1280, 800)):
             for scheme in ("light", "dark"):
                 look = Look("", width, height, "dark" if scheme == "dark" else "light", touch=width < 500)
                 yield Sheet(f"en-{site}-{width}-{scheme}", site, look)
     for language in LANGUAGES:
         if language != "en":
-            yield Sheet(f"{language}-plain-390-light", "plain", Look("", 390, 844, touch=True, locale=language))
+            for site in ("plain", "applications"):
+                yield Sheet(f"{language}-{site}-390-light", site, Look("", 390, 844, touch=True, locale=language))
+
+
+def pages_of(site: str) -> Mapping[str, Callable[[Window], Awaitable[Any]]]:
+    """How each page of a site is reached, by its name."""
+    if site != "applications":
+        return {name: visit for name, (visit, _) in PAGES.items()}
+    paths = {name: f"/gallery/{name}" for name in GALLERY} | {"signin": "/signin?return_to=/gallery/app"}
+    return {name: _opening(path) for name, path in paths.items()}
+
+
+def _opening(path: str) -> Callable[[Window], Awaitable[Any]]:
+    return lambda opened: opened.open(path)
 
 
 async def draw(chromium: Browser, site: Site, sheet: Sheet, folder: Path) -> Path:
     """Visit every page, and put the pictures side by side."""
     pictures = []
-    for name, (visit, _) in PAGES.items():
+    for name, visit in pages_of(sheet.site).items():
         async with window(chromium, site, replace(sheet.look, name=name)) as opened:
             await visit(opened)
             pictures.append((name, await opened.page.screenshot(full_page=True)))
@@ -120,9 +137,11 @@ async def main(folder: Path, wanted: list[str]) -> None:
             async_playwright() as playwright,
             serve(home / "plain", SignInSettings(), _ABOUT) as plain,
             serve(home / "branded", branded, _ABOUT) as styled,
+            serve_gallery(home, Gallery(), support="Help desk: +43 1 4711") as gallery,
         ):
             chromium = await playwright.chromium.launch(executable_path="/usr/bin/chromium")
-            sites = {"plain": plain, "branded": styled}
+            about_applications = Site(str(gallery.client.make_url("")).rstrip("/"), FakeDirectories({}))
+            sites = {"plain": plain, "branded": styled, "applications": about_applications}
             for sheet in sheets():
                 if not wanted or any(word in sheet.name for word in wanted):
                     print(await draw(chromium, sites[sheet.site], sheet, folder))
