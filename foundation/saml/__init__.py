@@ -16,7 +16,7 @@ from foundation.saml.model import Assertion, Fault, Metadata, PartnerMetadata, S
 if TYPE_CHECKING:
     from foundation.saml.assertion import is_encrypted, read_assertion
     from foundation.saml.element_signature import sign_element
-    from foundation.saml.encryption import CIPHERS, decrypt_element, encrypt_element
+    from foundation.saml.encryption import CIPHERS, decrypt_element, encrypt_element, encrypt_name
     from foundation.saml.enveloped_signature import Verified, has_signature, verify_enveloped
     from foundation.saml.metadata import MAX_METADATA_BYTES, read_metadata
     from foundation.saml.partner_metadata import read_partner_metadata
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "party_metadata": "PartyDescription PartyEndpoint read_party_metadata",
-    "encryption": "CIPHERS decrypt_element encrypt_element",
+    "encryption": "CIPHERS decrypt_element encrypt_element encrypt_name",
     "assertion": "is_encrypted read_assertion",
     "element_signature": "sign_element",
     "enveloped_signature": "Verified has_signature verify_enveloped",
@@ -96,6 +96,7 @@ __all__ = [
     "WsTrust",
     "decrypt_element",
     "encrypt_element",
+    "encrypt_name",
     "has_signature",
     "is_encrypted",
     "make_token_request",

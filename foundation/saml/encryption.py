@@ -31,7 +31,7 @@ _ENC = XENC.strip("{}")
 _ENC11 = "http://www.w3.org/2009/xmlenc11#"
 _SHA1 = "http://www.w3.org/2000/09/xmldsig#sha1"
 _OAEP, _OAEP11 = f"{_ENC}rsa-oaep-mgf1p", f"{_ENC11}rsa-oaep"
-_WHAT = "assertion to be encrypted"
+_WHAT = "message to be encrypted"
 MAX_KEYS = 4
 """Encrypted keys in one element that are tried."""
 _NONCE, _TAG, _BLOCK = 12, 16, 16
@@ -76,12 +76,30 @@ def encrypt_element(xml: bytes, element_id: str, certificate: Certificate, ciphe
     if element.tag != f"{ASSERTION}Assertion" or parent is None:
         raise SamlError(_WHAT, "it is not an assertion in a response")
     plain = etree.tostring(element, encoding="utf-8", with_tail=False)  # with the prefixes that are declared around it
-    parent.replace(element, etree.fromstring(_encrypted(plain, _recipient(certificate), CIPHERS[cipher])))
+    parent.replace(element, _encrypted(plain, "EncryptedAssertion", _recipient(certificate), CIPHERS[cipher]))
+    return bytes(etree.tostring(root, encoding="utf-8"))
+
+
+def encrypt_name(xml: bytes, certificate: Certificate, cipher: str = "aes256-gcm") -> bytes:
+    """The document with an EncryptedID in place of its one NameID (saml-core-2.0-os section 2.2.4).
+
+    Sign what it stands in afterwards (errata 05, E43): the signature is then over the ciphertext. Raises SamlError.
+    """
+    with as_saml_error():
+        root = parse_xml(xml, _WHAT, MAX_OWN_BYTES)
+    found = list(root.iter(f"{ASSERTION}NameID"))
+    if len(found) != 1 or found[0].getparent() is None:
+        raise SamlError(_WHAT, f"it has {len(found)} names instead of one")
+    plain = etree.tostring(found[0], encoding="utf-8", with_tail=False)
+    secret = _encrypted(plain, "EncryptedID", _recipient(certificate), CIPHERS[cipher])
+    found[0].getparent().replace(found[0], secret)
     return bytes(etree.tostring(root, encoding="utf-8"))
 
 
 def decrypt_element(data: bytes, keys: Sequence[rsa.RSAPrivateKey], what: str, *, cbc: bool = False) -> bytes:
     """What stands in an EncryptedID or EncryptedAssertion. The result is to be parsed and judged like any other message.
+
+    Everything is looked at before a key is used: how many keys there are, how they and the content are encrypted.
 
     `cbc` only where the message around it was verified: otherwise whoever sends it can find the text by asking often enough.
     Raises SamlError, which names `what`.
@@ -95,11 +113,12 @@ def decrypt_element(data: bytes, keys: Sequence[rsa.RSAPrivateKey], what: str, *
     if cipher is None or not (cipher.authenticated or cbc):
         raise SamlError(what, "its encryption is of a kind that is not taken")
     content = _value(encrypted, what)
-    for wrapped, oaep in _encrypted_keys(root, encrypted, what):
+    for wrapped, oaep in list(_encrypted_keys(root, encrypted, what)):
         for key in keys:
-            plain = _decrypted(content, _unwrapped(wrapped, key, oaep, cipher), cipher)
-            if plain is not None:
-                return plain
+            unwrapped, opened = _unwrapped(wrapped, key, oaep, cipher)
+            plain = _decrypted(content, unwrapped, cipher)
+            if opened and plain is not None:  # under a key that was made up, CBC comes out as some text now and then
+                return _whole(plain, root, what)
     raise SamlError(what, "it cannot be decrypted")
 
 
@@ -116,21 +135,21 @@ def _recipient(certificate: Certificate) -> rsa.RSAPublicKey:
     return key
 
 
-def _encrypted(plain: bytes, recipient: rsa.RSAPublicKey, cipher: ContentCipher) -> bytes:
+def _encrypted(plain: bytes, name: str, recipient: rsa.RSAPublicKey, cipher: ContentCipher) -> etree._Element:
     """OAEP with SHA-1, the form that every implementation knows; its security does not rest on collisions."""
     key = os.urandom(cipher.key_bytes)
     oaep = _padding(hashes.SHA1, hashes.SHA1)
     wrapped = base64.b64encode(recipient.encrypt(key, oaep)).decode()
     content = base64.b64encode(_sealed(plain, key, cipher)).decode()
-    return (
-        f'<saml:EncryptedAssertion xmlns:saml="{ASSERTION.strip("{}")}">'
+    return etree.fromstring(
+        f'<saml:{name} xmlns:saml="{ASSERTION.strip("{}")}">'
         f'<xenc:EncryptedData xmlns:xenc="{_ENC}" Type="{_ENC}Element"><xenc:EncryptionMethod Algorithm="{cipher.uri}"/>'
         f'<ds:KeyInfo xmlns:ds="{DS.strip("{}")}"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="{_OAEP}">'
         f'<ds:DigestMethod Algorithm="{_SHA1}"/></xenc:EncryptionMethod>'
         f"<xenc:CipherData><xenc:CipherValue>{wrapped}</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey></ds:KeyInfo>"
         f"<xenc:CipherData><xenc:CipherValue>{content}</xenc:CipherValue></xenc:CipherData>"
-        "</xenc:EncryptedData></saml:EncryptedAssertion>"
-    ).encode()
+        f"</xenc:EncryptedData></saml:{name}>"
+    )
 
 
 def _sealed(plain: bytes, key: bytes, cipher: ContentCipher) -> bytes:
@@ -180,13 +199,32 @@ def _value(element: etree._Element, what: str) -> bytes:
     return base64_bytes(value.text or "", what, "CipherValue")
 
 
-def _unwrapped(wrapped: bytes, key: rsa.RSAPrivateKey, oaep: padding.OAEP, cipher: ContentCipher) -> bytes:
-    """The content key; a random one where this is not the private key for it, so that both go the same way from here."""
+def _unwrapped(wrapped: bytes, key: rsa.RSAPrivateKey, oaep: padding.OAEP, cipher: ContentCipher) -> tuple[bytes, bool]:
+    """The content key, and whether it is that; a random one where this is not the private key for it, so that both take as
+    long from here."""
     try:
         found = key.decrypt(wrapped, oaep)
     except ValueError:
         found = b""
-    return found if len(found) == cipher.key_bytes else os.urandom(cipher.key_bytes)
+    opened = len(found) == cipher.key_bytes
+    return found if opened else os.urandom(cipher.key_bytes), opened
+
+
+def _whole(plain: bytes, around: etree._Element, what: str) -> bytes:
+    """As a document of its own: what stands in place of EncryptedData may use the prefixes that are declared around it.
+
+    xmlenc-core, "Text Wrapping"; xmlsec, and so python3-saml, does not repeat them.
+    """
+    try:
+        parse_message(plain, what)
+    except SamlError:
+        declared = {prefix: uri for prefix, uri in around.nsmap.items() if prefix}
+        opened = bytes(etree.tostring(etree.Element("in", nsmap=declared))).removesuffix(b"/>")
+        placed = parse_message(opened + b">" + plain + b"</in>", what)
+        if len(placed) != 1 or placed.text or placed[0].tail:
+            raise SamlError(what, "it is not one element") from None
+        return bytes(etree.tostring(placed[0], with_tail=False))
+    return plain
 
 
 def _decrypted(content: bytes, key: bytes, cipher: ContentCipher) -> bytes | None:

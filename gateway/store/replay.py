@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from gateway.store.bounds import KindBounds
 from gateway.store.database import Database
-from gateway.store.tables import metadata
+from gateway.store.tables import Prepared, metadata
 
 LIMIT = 1_000_000
 """Keys of one kind; about 100 bytes each."""
@@ -33,6 +33,10 @@ class SeenStore(Protocol):
         """True for the first, False for everybody after. Raises StoreFull, StoreUnavailable: then refuse what came."""
         ...
 
+    async def has(self, kind: str, key: str, now: float) -> bool:
+        """Whether `add` would return False. Decides nothing: another one may add it meanwhile. Raises StoreUnavailable."""
+        ...
+
     async def purge(self, now: float) -> int:
         """Forget what has expired; returns how many."""
         ...
@@ -44,12 +48,19 @@ class SqlSeen:
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
         self._database = database
         self._bounds = KindBounds(database.dialect, seen, limit)
+        own = (seen.c.kind == sa.bindparam("of_kind")) & (seen.c.key == sa.bindparam("of_key"))
+        self._find = Prepared(database.dialect, sa.select(seen.c.until).where(own))
 
     async def add(self, kind: str, key: str, *, until: float, now: float) -> bool:
         """See `SeenStore`."""
         row = {"kind": kind, "key": key, "until": until}
         bound = self._bounds.of(kind)
         return await self._database.write_row(lambda cursor: bound.add(cursor, row, now), prompt=not bound.must_count())
+
+    async def has(self, kind: str, key: str, now: float) -> bool:
+        """See `SeenStore`."""
+        row = await self._database.read_row(lambda cursor: self._find.one(cursor, of_kind=kind, of_key=key))
+        return row is not None and row.until > now
 
     async def purge(self, now: float) -> int:
         """See `SeenStore`."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from foundation.saml import read_party_metadata
+from foundation.saml import read_party_metadata, read_redirect
 from tests.interop.foreign import ForeignParty, ForeignProvider, keep_metadata
 from tests.interop.site import ANNA, PASSWORD, FederatedSite, federated
 from tests.interop.visitor import Page, Visitor
@@ -74,7 +74,8 @@ async def started(site: FederatedSite, provider: ForeignProvider, **fields: Any)
     async with Visitor(site.ca_file) as visitor:
         ours = (await visitor.open(f"{site.url}/saml/metadata")).text
     async with ForeignParty(provider, ours, f"{site.url}/saml/metadata") as running:
-        theirs = await running.ask("metadata", encrypted=trust.saml.encrypt)
+        security = {"encrypted": trust.saml.encrypt, "name_encrypted": trust.saml.encrypt_name_id}
+        theirs = await running.ask("metadata", **security)
         await keep_metadata(site, trust, theirs["metadata"])
         yield running
 
@@ -209,6 +210,42 @@ async def test_metadata_of_python3_saml_is_read(site: FederatedSite, onelogin: F
         assert [consumer.url for consumer in described.consumers] == [onelogin.acs]
         assert described.signing
         assert described.encryption
+
+
+@pytest.mark.parametrize("make", ["lasso", "onelogin"])
+async def test_names_are_encrypted_both_ways(site: FederatedSite, onelogin: ForeignProvider, make: str) -> None:
+    """The party reads the name that it is given, and leaves with it encrypted for us: as CBC, for both know nothing else."""
+    provider = {"lasso": LASSO, "onelogin": onelogin}[make]
+    fields = {"encrypt_name_id": True, "accept_cbc": True, "encryption_cipher": "aes128-cbc"}
+    async with started(site, provider, **fields) as running, visitor_of(site, provider) as visitor:
+        answer = await signed_in(visitor, await running.ask("request"), provider)
+        document = base64.b64decode(answer["SAMLResponse"])
+        assert (b"EncryptedID" in document, b":NameID" in document) == (True, False)
+        check_anna(await running.ask("response", fields=answer))
+        asked = await running.ask("leave", **({"encrypted": "aes-256"} if make == "lasso" else {}))
+        sent = read_redirect(asked["url"].partition("?")[2]).document
+        assert (b"EncryptedID" in sent, b":NameID" in sent) == (True, False)
+        page = await visitor.open(asked["url"])
+        assert await running.ask("left", query=page.url.partition("?")[2]) == {}
+        assert (await visitor.open(f"{site.url}/account")).url.startswith(f"{site.url}/signin")
+
+
+@pytest.mark.parametrize("make", ["lasso", "onelogin"])
+async def test_a_party_reads_an_encrypted_name_in_our_logout_request(
+    site: FederatedSite, onelogin: ForeignProvider, make: str
+) -> None:
+    """By AES-GCM, which both decrypt."""
+    provider = {"lasso": LASSO, "onelogin": onelogin}[make]
+    async with started(site, provider, encrypt_name_id=True) as running, visitor_of(site, provider) as visitor:
+        await running.ask("response", fields=await signed_in(visitor, await running.ask("request"), provider))
+        _, fields = (await visitor.open(f"{site.url}/account")).form("csrf")
+        page = await visitor.open(f"{site.url}/signout", fields)
+        assert page.url.startswith(f"{provider.origin}/slo?"), page.text
+        query = page.url.partition("?")[2]
+        assert b"EncryptedID" in read_redirect(query).document
+        answer = await running.ask("asked", query=query)
+        page = await visitor.open(answer["url"])
+        assert "signed out" in page.text, page.text
 
 
 @pytest.mark.parametrize("first", ["lasso", "onelogin"])

@@ -110,6 +110,9 @@ def judge_party(party: Party, now: float) -> Iterator[Finding]:
     if party.requests_signed and not party.signing:
         remedy = "Add its certificate to `certificates`."
         yield failed("signing certificate", where, "its requests have to be signed, and no certificate is known", remedy)
+    if party.encryption is None and (party.trust.saml.encrypt or party.trust.saml.encrypt_name_id):
+        remedy = "Add its certificate as `encryption_certificate`."
+        yield failed("encryption certificate", where, "nobody can sign in: no certificate to encrypt for is known", remedy)
     if party.encryption is not None:
         yield judge_certificate("encryption certificate", where, party.encryption, now)
 

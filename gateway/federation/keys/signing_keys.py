@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from certs import KeyState
 from gateway.federation.keys.errors import NoSigningKey, SigningKeyDamaged
 from gateway.federation.keys.first_keys import make_first_keys
 from gateway.federation.keys.jwk import public_jwk
@@ -63,6 +64,14 @@ class SigningKeys:
         signing = {key.id for keys in self._by_algorithm.values() if (key := signing_at(keys, now)) is not None}
         shown = [key for key in self._keys.values() if key.ring == ring and key.state in PUBLISHED]
         return sorted(shown, key=lambda key: (key.id not in signing, PUBLISHED.index(key.state), -key.since, key.id))
+
+    def encryptable(self) -> Sequence[SigningKey]:
+        """The keys that partners may encrypt for from now on: a retiring one still opens, but is shown to nobody new.
+
+        All that are published open what comes.
+        """
+        now = self._clock()
+        return [key for key in self.published("decrypting") if key.state is not KeyState.RETIRING or key.since > now]
 
     def find(self, key: str) -> SigningKey | None:
         """By `kid` or thumbprint, one that is published: what any other key has signed is not accepted."""

@@ -5,6 +5,7 @@
     parties       what is known of a party: its trust, and its own metadata
     party_metadata          fetched on schedule, from the addresses that trusts name
     metadata_import         by an administrator, into a trust
+    encrypted_names         names that a party has encrypted for us
     responses documents     what a party is told; pysaml2's object model
     logout/       single logout: the parties of a session are told of its end
     endpoints/    the addresses

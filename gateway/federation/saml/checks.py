@@ -14,6 +14,7 @@ from gateway.federation.claims import EMAIL_ADDRESS, TRANSIENT, ClaimsSubject
 from gateway.federation.saml.errors import PartyRefused, StatusRefused
 from gateway.federation.saml.names import (
     BINDING_POST,
+    ENCRYPTED_FORMAT,
     INVALID_NAME_ID_POLICY,
     NO_AUTHN_CONTEXT,
     NO_PASSIVE,
@@ -40,6 +41,8 @@ FORMATS = (
     EMAIL_ADDRESS,
 )
 """As the metadata lists them: python3-saml asks for the first one from then on, which leaves the choice to the trust."""
+_OPEN_FORMATS = frozenset(("", UNSPECIFIED_FORMAT, ENCRYPTED_FORMAT))
+"""That leave it to the trust of which kind the name is (saml-core-2.0-os section 3.4.1.1, errata 05 E6)."""
 _STRENGTH = (UNSPECIFIED_CONTEXT, PASSWORD, PASSWORD_PROTECTED)
 """What a sign-in with a password over TLS is, the weakest first (saml-authn-context-2.0-os section 3.4)."""
 
@@ -50,6 +53,7 @@ class CheckedRequest:
 
     consumer: AssertionConsumer
     name_id_format: str
+    encrypt_name_id: bool = False
     context: str
 
 
@@ -61,7 +65,12 @@ def check_request(request: AuthnRequest, party: Party, *, destination: str, sign
     for check in _AFTER_CONSUMER:
         check(request, party)
     check_time(request, now)
-    return CheckedRequest(consumer=consumer, name_id_format=choose_format(request, party), context=choose_context(request))
+    return CheckedRequest(
+        consumer=consumer,
+        name_id_format=choose_format(request, party),
+        encrypt_name_id=request.name_id_format == ENCRYPTED_FORMAT,
+        context=choose_context(request),
+    )
 
 
 def check_signed(party: Party, *, signed: bool) -> None:
@@ -105,19 +114,13 @@ def check_binding(request: AuthnRequest, _party: Party) -> None:
 
 def check_name_id_policy(request: AuthnRequest, party: Party) -> None:
     """A name that was made for another party is not given away (saml-core-2.0-os section 3.4.1.1)."""
-    if request.name_id_format and request.name_id_format not in FORMATS:
+    if request.name_id_format and request.name_id_format not in (*FORMATS, ENCRYPTED_FORMAT):
         raise StatusRefused(f"it wants the name format {request.name_id_format}", INVALID_NAME_ID_POLICY)
     fixed = party.trust.saml.name_id_format == TRANSIENT
-    if fixed and request.name_id_format not in {"", UNSPECIFIED_FORMAT, TRANSIENT}:
+    if fixed and request.name_id_format not in {*_OPEN_FORMATS, TRANSIENT}:
         raise StatusRefused("it wants a name that stays, and its trust gives none", INVALID_NAME_ID_POLICY, code=RESPONDER)
     if request.name_id_qualifier and request.name_id_qualifier != party.entity_id:
         raise StatusRefused(f"it wants a name made for {request.name_id_qualifier}", INVALID_NAME_ID_POLICY)
-
-
-def check_subject_form(request: AuthnRequest, _party: Party) -> None:
-    """A subject that is encrypted is not read."""
-    if request.encrypted_subject:
-        raise StatusRefused("its subject is encrypted", REQUEST_UNSUPPORTED, code=RESPONDER)
 
 
 def check_force(request: AuthnRequest, _party: Party) -> None:
@@ -129,7 +132,6 @@ def check_force(request: AuthnRequest, _party: Party) -> None:
 _AFTER_CONSUMER: tuple[Callable[[AuthnRequest, Party], None], ...] = (
     check_binding,
     check_name_id_policy,
-    check_subject_form,
     check_force,
 )
 
@@ -143,9 +145,9 @@ def check_time(request: AuthnRequest, now: float) -> None:
 
 
 def choose_format(request: AuthnRequest, party: Party) -> str:
-    """What the request wants, else what the trust says."""
+    """What the request wants, else what the trust says: also where all it says is that it be encrypted (errata 05, E6)."""
     wanted = request.name_id_format
-    return wanted if wanted and wanted != UNSPECIFIED_FORMAT else party.trust.saml.name_id_format
+    return party.trust.saml.name_id_format if wanted in _OPEN_FORMATS else wanted
 
 
 def choose_context(request: AuthnRequest) -> str:

@@ -77,10 +77,17 @@ class SamlContext:
         private, certificate = self._key()
         return sign_element(document, element_id, private, certificate)
 
-    def certificates(self, ring: str) -> list[str]:
-        """Base64 of the DER of the certificates that are published, that which is in use first."""
-        published = self.keys.published("saml" if ring == "saml" else "decrypting")
-        return [base64.b64encode(_der(key)).decode() for key in published]
+    def signing_certificates(self) -> list[str]:
+        """Base64 of the DER of the certificates whose keys sign, the one in use first."""
+        return [base64.b64encode(_der(key)).decode() for key in self.keys.published("saml")]
+
+    def encryption_certificates(self) -> list[str]:
+        """Base64 of the DER of the certificates that parties may encrypt for, the one in use first."""
+        return [base64.b64encode(_der(key)).decode() for key in self.keys.encryptable()]
+
+    def decrypting_keys(self) -> list[RSAPrivateKey]:
+        """With which one something may be encrypted for us, the one in use first."""
+        return [key.private for key in self.keys.published("decrypting") if isinstance(key.private, RSAPrivateKey)]
 
     @staticmethod
     def fresh_name() -> str:

@@ -19,6 +19,12 @@ from gateway.federation.claims import NameId, Value
 from gateway.federation.saml.names import ATTRIBUTE_FORMATS, BEARER, ENTITY_FORMAT
 
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
+ENCRYPTION_METHODS = (
+    "http://www.w3.org/2009/xmlenc11#aes256-gcm",
+    "http://www.w3.org/2009/xmlenc11#aes128-gcm",
+    "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p",
+)
+"""How parties should encrypt for us, the best first (saml-metadata-2.0-os section 2.4.1.1)."""
 
 
 def new_id() -> str:
@@ -261,4 +267,5 @@ def write_metadata(spec: ProviderDescription) -> bytes:
 
 def _key_descriptor(certificate: str, use: str) -> md.KeyDescriptor:
     data = xmldsig.X509Data(x509_certificate=xmldsig.X509Certificate(text=certificate))
-    return md.KeyDescriptor(use=use, key_info=xmldsig.KeyInfo(x509_data=[data]))
+    methods = [md.EncryptionMethod(algorithm=uri) for uri in ENCRYPTION_METHODS] if use == "encryption" else []
+    return md.KeyDescriptor(use=use, key_info=xmldsig.KeyInfo(x509_data=[data]), encryption_method=methods)

@@ -14,6 +14,8 @@ class PendingSignOn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """Where the answer goes."""
     relay_state: str = ""
     name_id_format: str
+    encrypt_name_id: bool = False
+    """Whether the request wants that, whatever the trust says."""
     context: str
     subject: str = ""
     """The NameID that the request names; empty: anybody."""

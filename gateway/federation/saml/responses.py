@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from foundation.saml import SamlError, encrypt_element
+from certs import Certificate
+from foundation.saml import SamlError, encrypt_element, encrypt_name
 from gateway.federation.claims import (
     EMAIL_ADDRESS,
     ClaimsSubject,
@@ -37,6 +40,8 @@ class Told:
 
     document: bytes = field(repr=False)
     name_id: NameId
+    encrypted: bool
+    """Whether the name is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +89,10 @@ class Responses:
             attribute_format=party.trust.saml.attribute_name_format,
         )
         key = context.key(asked.tried)
-        document = self._signed(party, spec, key)
+        encrypted = pending.encrypt_name_id or party.trust.saml.encrypt_name_id
+        document = self._signed(party, spec, key, encrypted=encrypted)
         await self._record(party, spec, document, session, asked, key.id)
-        return Told(document=document, name_id=name)
+        return Told(document=document, name_id=name, encrypted=encrypted)
 
     def refusal(self, party: Party, consumer_url: str, request_id: str, refused: StatusRefused, tried: str = "") -> bytes:
         """A status in place of an assertion, signed. tried: see `Asked`. Raises NoSigningKey."""
@@ -132,8 +138,12 @@ class Responses:
         except NameUnavailable as error:
             raise StatusRefused(str(error), INVALID_NAME_ID_POLICY, code=RESPONDER) from error
 
-    def _signed(self, party: Party, spec: AssertionSpec, key: SigningKey) -> bytes:
-        """The assertion is signed before it is encrypted, the response after (saml-core-2.0-os section 5.4, 6.1)."""
+    def _signed(self, party: Party, spec: AssertionSpec, key: SigningKey, *, encrypted: bool) -> bytes:
+        """A name is encrypted before the assertion is signed, the assertion after, and then the response is signed.
+
+        saml-core-2.0-os sections 5.4 and 6.1, errata 05 E43. encrypted: the name has to be. Raises StatusRefused where
+        something has to be encrypted and cannot.
+        """
         context, saml, response = self._context, party.trust.saml, new_id()
         document = write_response(
             id=response,
@@ -144,10 +154,12 @@ class Responses:
             status=(SUCCESS,),
             assertion=write_assertion(spec),
         )
+        if encrypted:
+            document = _encrypted(document, party, encrypt_name)
         if saml.sign in {"assertion", "both"}:
             document = context.sign(document, spec.id, party, key)
         if saml.encrypt:
-            document = _encrypted(document, spec.id, party)
+            document = _encrypted(document, party, functools.partial(encrypt_element, element_id=spec.id))
         if saml.sign in {"response", "both"}:
             document = context.sign(document, response, party, key)
         return document
@@ -173,7 +185,6 @@ class Responses:
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
-        self._context.metrics.count_issued(party.trust.id, "saml")
 
 
 def _is_told_mail(party: Party, issued: IssuedClaims, subject: ClaimsSubject) -> bool:
@@ -185,16 +196,23 @@ def _is_told_mail(party: Party, issued: IssuedClaims, subject: ClaimsSubject) ->
     return not subject.mail or subject.mail in texts
 
 
-def _encrypted(document: bytes, assertion: str, party: Party) -> bytes:
+class Encryption(Protocol):
+    """Of a part of a document, for whoever holds a certificate's key."""
+
+    def __call__(self, document: bytes, /, *, certificate: Certificate, cipher: str) -> bytes:
+        """Raises SamlError."""
+        ...
+
+
+def _encrypted(document: bytes, party: Party, encrypt: Encryption) -> bytes:
     """Where that cannot be, the party is told nothing: metadata with its key may have expired, or not have come yet.
 
     Raises StatusRefused.
     """
     if party.encryption is None:
-        raise StatusRefused(
-            "its assertions are encrypted, and it has no certificate for that", REQUEST_DENIED, code=RESPONDER
-        )
+        detail = "something for it has to be encrypted, and it has no certificate for that"
+        raise StatusRefused(detail, REQUEST_DENIED, code=RESPONDER)
     try:
-        return encrypt_element(document, assertion, party.encryption, party.trust.saml.encryption_cipher)
+        return encrypt(document, certificate=party.encryption, cipher=party.trust.saml.encryption_cipher)
     except SamlError as error:
         raise StatusRefused(str(error), REQUEST_DENIED, code=RESPONDER) from error

@@ -31,6 +31,8 @@ def _party_warnings(party: SamlParty) -> Iterator[str]:
         yield "saml.signature_algorithm: SHA-1 signatures can be forged with enough effort"
     if party.accept_sha1:
         yield "saml.accept_sha1: SHA-1 signatures can be forged with enough effort"
+    if party.accept_cbc:
+        yield "saml.accept_cbc: CBC is not authenticated; ask the application's operators for AES-GCM"
     if party.encrypt and party.encryption_cipher.endswith("cbc"):
         yield "saml.encryption_cipher: CBC is not authenticated: who can send to the application may decrypt assertions"
     if party.idp_initiated:

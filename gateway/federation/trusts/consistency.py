@@ -190,7 +190,7 @@ def _certificates(party: SamlParty) -> Iterator[Unfit]:
         yield from _each("", (party.encryption_certificate,), _certificate, key=("encryption_certificate",))
     if party.require_signed_requests and not (party.certificates or party.metadata_url):
         yield Unfit("is needed to verify its requests", "add the certificate that signs them", setting="certificates")
-    if party.encrypt and not (party.encryption_certificate or party.metadata_url):
+    if (party.encrypt or party.encrypt_name_id) and not (party.encryption_certificate or party.metadata_url):
         yield Unfit("is needed to encrypt", "add the application's certificate", setting="encryption_certificate")
 
 

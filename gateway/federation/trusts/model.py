@@ -179,9 +179,11 @@ class SamlParty:
     certificates: tuple[Lines, ...] = ()
     """Certificates (PEM) of the keys that sign the application's requests. Two entries while it changes to the next."""
     encryption_certificate: Lines = ""
-    """Certificate (PEM) that assertions are encrypted for. Empty: that of the metadata."""
+    """Certificate (PEM) that assertions and NameIDs are encrypted for. Empty: that of the metadata."""
     encrypt: bool = False
     """Whether assertions are encrypted. Without a certificate for that, nobody can sign in."""
+    encrypt_name_id: bool = False
+    """Whether NameIDs are encrypted, in assertions and LogoutRequests. If a request asks for it, they always are."""
     encryption_cipher: Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc"] = "aes256-gcm"
     """CBC only for applications that cannot do better: it does not protect against changes."""
     require_signed_requests: bool = False
@@ -192,6 +194,8 @@ class SamlParty:
     """`rsa-sha1` only for applications that know nothing else."""
     accept_sha1: bool = False
     """Accept SHA-1 in the application's own signatures."""
+    accept_cbc: bool = False
+    """Accept NameIDs in LogoutRequests that the application has encrypted by AES-CBC. AES-GCM is always accepted."""
     skew: Annotated[float, Bounds(most=600, zero=True)] = 60.0
     """Time between NotBefore and the time of issue, in seconds, for applications whose clock is behind."""
     name_id_format: str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"

@@ -22,6 +22,7 @@ from foundation.saml import (
     SamlError,
     decrypt_element,
     encrypt_element,
+    encrypt_name,
     read_name_id,
     sign_element,
     verify_enveloped,
@@ -50,6 +51,35 @@ def test_who_holds_the_key_reads_it(cipher: str) -> None:
     verified = verify_enveloped(found, [party("idp").certificate], "assertion", root_tags=[ASSERTION])
     assert "Köln &amp; Bonn".encode() in verified.document
     assert tree(found).nsmap["xs"] == "http://www.w3.org/2001/XMLSchema"
+
+
+def test_a_wrong_key_never_reads_cbc() -> None:
+    """What a made-up key gives ends like padding in one of 16 cases: the right key is tried all the same."""
+    data, keys = encrypted("aes128-cbc"), [party("other").key, party().key]
+    assert len({decrypt_element(data, keys, "assertion", cbc=True) for _ in range(100)}) == 1
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_a_name_is_encrypted_before_the_assertion_is_signed(cipher: str) -> None:
+    """The signature is over the ciphertext (errata 05, E43): nobody needs the key to verify it."""
+    signed = sign_element(encrypt_name(response(), party().certificate, cipher), "_assertion1", party("idp").key, None)
+    (assertion,) = tree(signed).iter(ASSERTION)
+    document = etree.tostring(assertion, with_tail=False)
+    verify_enveloped(document, [party("idp").certificate], "assertion", root_tags=[ASSERTION])
+    subject = assertion.find(f"{{{SAML}}}Subject")
+    assert subject[0].tag == f"{{{SAML}}}EncryptedID"
+    secret = etree.tostring(subject[0], with_tail=False)
+    assert b"anna" not in signed
+    name = read_name_id(decrypt_element(secret, [party().key], "name", cbc=cipher.endswith("cbc")))
+    assert name.value.startswith("anna")
+
+
+@pytest.mark.parametrize("names", [0, 2])
+def test_only_a_message_with_one_name_has_it_encrypted(names: int) -> None:
+    """A mistake of ours: said, before anything is sent."""
+    document = f'<x xmlns:saml="{SAML}">{"<saml:NameID>a</saml:NameID>" * names}</x>'.encode()
+    with pytest.raises(SamlError, match=f"{names} names"):
+        encrypt_name(document, party().certificate)
 
 
 def test_nothing_readable_is_left_in_the_response() -> None:
@@ -135,6 +165,40 @@ def test_a_name_that_others_have_encrypted(used: padding.OAEP, written: str, bes
     assert read_name_id(decrypt_element(data, [party().key], "name")).value == "anna"
 
 
+def with_second_key(written: str) -> bytes:
+    """The first one opens."""
+    second = re.search(rb"<xenc:EncryptedKey>.*</xenc:EncryptedKey>", name_element(oaep(SHA1, SHA1), written))
+    assert second is not None
+    return GENUINE.replace(b"</ds:KeyInfo>", second[0] + b"</ds:KeyInfo>")
+
+
+PREFIXED = b"<saml:NameID>anna</saml:NameID>"
+
+
+def test_a_text_that_uses_the_prefixes_around_it() -> None:
+    """As xmlsec writes it: what is declared around the ciphertext counts (xmlenc-core, "Text Wrapping")."""
+    found = decrypt_element(name_element(PLAIN_OAEP, MGF1P, plain=PREFIXED), [party().key], "name")
+    assert read_name_id(found).value == "anna"
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        pytest.param(PREFIXED + PREFIXED, id="two"),
+        pytest.param(b"x" + PREFIXED, id="text before"),
+        pytest.param(PREFIXED + b"x", id="text after"),
+        pytest.param(PREFIXED + b"</in><in>", id="out of its place"),
+        pytest.param(b"<other:NameID>anna</other:NameID>", id="unknown prefix"),
+        pytest.param(b'<!DOCTYPE x [<!ENTITY a "anna">]>' + PREFIXED, id="S10"),
+        pytest.param(PREFIXED.replace(b"anna", b"an<!-- -->na"), id="S09"),
+    ],
+)
+def test_a_text_that_is_no_single_element(plain: bytes) -> None:
+    """Whoever encrypts decides what stands there: it is a stranger's text like any other."""
+    with pytest.raises(SamlError):
+        decrypt_element(name_element(PLAIN_OAEP, MGF1P, plain=plain), [party().key], "name")
+
+
 PLAIN_OAEP = oaep(SHA1, SHA1)
 GENUINE = name_element(PLAIN_OAEP, MGF1P)
 
@@ -151,6 +215,7 @@ GENUINE = name_element(PLAIN_OAEP, MGF1P)
         pytest.param(GENUINE.replace(b"aes256-gcm", b"aes192-gcm"), id="content"),
         pytest.param(GENUINE.replace(b"xenc:CipherValue", b"xenc:CipherReference"), id="elsewhere"),
         pytest.param(GENUINE.replace(b"xenc:EncryptedKey", b"xenc:Key"), id="no key"),
+        pytest.param(with_second_key(method("urn:x")), id="a second key"),
         pytest.param(GENUINE.replace(b"<xenc:CipherValue>", b"<xenc:CipherValue>!"), id="base64"),
         pytest.param(GENUINE.replace(b"</xenc:CipherValue>", b"<x/></xenc:CipherValue>"), id="element in a value"),
         pytest.param(GENUINE.replace(b"EncryptedID", b"Other"), id="root"),

@@ -76,6 +76,8 @@ async def test_the_first_who_adds_wins(pair: tuple[Store, Store]) -> None:
     adds = (store.seen.add("jti", "x", until=NOW + 60, now=NOW) for _ in range(10) for store in pair)
     assert sum(await asyncio.gather(*adds)) == 1
     assert await pair[0].seen.add("nonce", "x", until=NOW + 60, now=NOW)
+    assert [await pair[1].seen.has("jti", key, NOW) for key in ("x", "y")] == [True, False]
+    assert not await pair[1].seen.has("jti", "x", NOW + 60)
     assert not await pair[1].seen.add("jti", "x", until=NOW + 99, now=NOW + 59)
     assert await pair[1].seen.add("jti", "x", until=NOW + 99, now=NOW + 60)
 

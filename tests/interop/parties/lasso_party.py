@@ -6,7 +6,8 @@ entity ID `idp_entity`. Each line after it is a question with `do`, and gets a l
 - `metadata`: `metadata`, its own
 - `request` (`binding`: `redirect` or `post`; `relay_state`, `name_id_format`, `force`): `url`, and by post `fields`
 - `response` (`fields` of the form that came): `name_id`, `name_id_format`, `session_index`, `attributes`, `relay_state`
-- `leave`: `url` of a request to sign out
+- `leave` (`encrypted`: the cipher of its name, `aes-128` or `aes-256`; none: it is not encrypted): `url` of a request to
+  sign out
 - `asked` (`query` of our request to sign out): `url` of its answer
 - `left` (`query` of our answer): nothing but an `error`, perhaps
 
@@ -19,6 +20,7 @@ import sys
 
 import lasso
 
+SYMMETRIC = {"aes-128": lasso.ENCRYPTION_SYM_KEY_TYPE_AES_128, "aes-256": lasso.ENCRYPTION_SYM_KEY_TYPE_AES_256}
 METHODS = {"redirect": lasso.HTTP_METHOD_REDIRECT, "post": lasso.HTTP_METHOD_POST}
 
 
@@ -33,8 +35,8 @@ class Party:
         self.server.addProviderFromBuffer(lasso.PROVIDER_ROLE_IDP, config["idp"], None, None)
         self.login = lasso.Login(self.server)
 
-    def metadata(self, encrypted=False):
-        """See above. It takes assertions that are encrypted, and others."""
+    def metadata(self, encrypted=False, name_encrypted=False):
+        """See above. It takes assertions and names that are encrypted, and others."""
         return {"metadata": self.own}
 
     def request(self, binding="redirect", relay_state="", name_id_format="", force=False):
@@ -78,8 +80,12 @@ class Party:
         logout.setIdentityFromDump(self.login.identity.dump())
         return logout
 
-    def leave(self):
-        """See above."""
+    def leave(self, encrypted=""):
+        """See above. Lasso has CBC alone."""
+        if encrypted:
+            idp = self.server.providers[self.idp]
+            idp.setEncryptionMode(lasso.ENCRYPTION_MODE_NAMEID)
+            idp.setEncryptionSymKeyType(SYMMETRIC[encrypted])
         self.leaving = self.logout()
         self.leaving.initRequest(self.idp, lasso.HTTP_METHOD_REDIRECT)
         self.leaving.buildRequestMsg()

@@ -3,7 +3,8 @@
 The first line has `entity_id`, `acs`, `slo`, `key` and `certificate` of the party, and `idp`, the identity provider's
 metadata. Each line after it is a question with `do`, and gets a line:
 
-- `metadata` (`encrypted`: whether assertions have to be): `metadata`, its own
+- `metadata` (`encrypted`: whether assertions have to be, `name_encrypted`: whether names have to, and are in what it asks):
+  `metadata`, its own
 - `request` (`relay_state`, `force`): `url`
 - `response` (`fields` of the form that came; `asked`: whether it answers the last request): `name_id`, `name_id_format`,
   `session_index`, `attributes`, `relay_state`
@@ -32,7 +33,7 @@ class Party:
 
     def __init__(self, config):
         self.config = config
-        self.encrypted = False
+        self.encrypted = self.name_encrypted = False
         self.asked_by = None
 
     def settings(self):
@@ -54,6 +55,8 @@ class Party:
                 "logoutResponseSigned": True,
                 "wantAssertionsSigned": True,
                 "wantAssertionsEncrypted": self.encrypted,
+                "wantNameIdEncrypted": self.name_encrypted,
+                "nameIdEncrypted": self.name_encrypted,
                 "requestedAuthnContext": False,
                 "rejectDeprecatedAlgorithm": True,
                 "signatureAlgorithm": SHA256,
@@ -69,9 +72,9 @@ class Party:
         asked = {"https": "on", "http_host": url.hostname, "script_name": url.path, "get_data": {}, "post_data": {}}
         return OneLogin_Saml2_Auth({**asked, **data}, self.settings())
 
-    def metadata(self, encrypted=False):
+    def metadata(self, encrypted=False, name_encrypted=False):
         """See above."""
-        self.encrypted = encrypted
+        self.encrypted, self.name_encrypted = encrypted, name_encrypted
         return {"metadata": self.auth().get_settings().get_sp_metadata().decode()}
 
     def request(self, relay_state="", force=False):

@@ -25,6 +25,7 @@ from foundation.saml import (
     LOGOUT_RESPONSE,
     SOAP_TYPE,
     LogoutRequest,
+    NameIdentifier,
     SamlError,
     read_logout_request,
     read_logout_response,
@@ -41,10 +42,10 @@ from gateway.federation.saml.bindings import (
     verify_message,
 )
 from gateway.federation.saml.context import SINGLE_LOGOUT, SamlContext
+from gateway.federation.saml.encrypted_names import read_encrypted_name
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.logout.chains import LOGOUT, AskedBy, LogoutChain, LogoutChains, sessions_of
 from gateway.federation.saml.logout.checks import (
-    check_name,
     check_proof,
     check_request_time,
     check_response,
@@ -132,6 +133,9 @@ class LogoutService:
             outgoing = self._messages.request(party, endpoint, chain.id, stop.subject, stop.index, stop.tried)
         except SigningKeyError as error:
             return self._no_key(request, party, error)
+        except (PartyRefused, SamlError) as error:
+            log.warning("saml.logout_failed", trust=party.trust.id, reason=str(error))
+            return await self._continue(request, chain.after("failed"))
         await self._chains.keep(chain)
         return self._signin.of_applications.show_leaving(
             request,
@@ -172,17 +176,36 @@ class LogoutService:
         return EndedSessions(others, tried)
 
     async def _meant(self, party: Party, asked: LogoutRequest) -> list[ParticipantRecord]:
-        """Of the party's own sessions those with the index, or all of the person; nobody learns which of others exist."""
-        store, name = self._context.store.participants, check_name(asked)
+        """Of the party's own sessions those with the index, or all of the person; nobody learns which of others exist.
+
+        A name that is encrypted, and is none that such a session has, is refused in one way, whatever is wrong with it: the
+        answer says nothing about the ciphertext. Raises StatusRefused, StoreError.
+        """
+        store = self._context.store.participants
         if asked.session_indexes:
-            found = [await store.find(party.trust.id, index) for index in dict.fromkeys(asked.session_indexes)]
+            by_index = [await store.find(party.trust.id, index) for index in dict.fromkeys(asked.session_indexes)]
+            found = [record for record in by_index if record is not None]
+            if not found:
+                return []
+            name = await self._name(party, asked)
         else:
-            found = [*await store.of_subject(party.trust.id, name.value)]
-        return [
-            record
-            for record in found
-            if record is not None and (details := read_details(record.details)) is not None and details.is_meant(name)
+            name = await self._name(party, asked)
+            found = await store.of_subject(party.trust.id, name.value)
+        meant = [
+            record for record in found if (details := read_details(record.details)) is not None and details.is_meant(name)
         ]
+        if asked.encrypted_name_id and not meant:
+            raise StatusRefused("the name that it has encrypted is of none of its sessions", REQUEST_DENIED)
+        return meant
+
+    async def _name(self, party: Party, asked: LogoutRequest) -> NameIdentifier:
+        """Who is meant. Raises StatusRefused."""
+        if asked.name_id is not None:
+            return asked.name_id
+        try:
+            return await read_encrypted_name(self._context, asked.encrypted_name_id, cbc=party.trust.saml.accept_cbc)
+        except SamlError as error:
+            raise StatusRefused(str(error), REQUEST_DENIED) from error
 
     async def _receive_soap(self, request: web.Request) -> web.Response:
         """The party asks by itself: others can be told without a browser only."""

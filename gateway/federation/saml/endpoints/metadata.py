@@ -52,7 +52,8 @@ class MetadataEndpoint:
     async def document(self) -> bytes:
         """The signed metadata as it is now. Raises SigningKeyError."""
         async with self._writing:
-            now, keys = self._context.clock(), tuple(key.id for key in self._context.keys.published("saml"))
+            now, own = self._context.clock(), self._context.keys
+            keys = tuple(key.id for key in (*own.published("saml"), *own.encryptable()))
             if self._written is None or self._written[0] != keys or not 0 <= now - self._written[1] < _VALID / 4:
                 self._written = keys, now, await asyncio.to_thread(self._write, now)
             return self._written[2]
@@ -65,7 +66,8 @@ class MetadataEndpoint:
             entity_id=context.entity_id,
             sign_on=own,
             logout=dict.fromkeys((BINDING_REDIRECT, BINDING_POST, BINDING_SOAP), context.public_url + SINGLE_LOGOUT),
-            signing=context.certificates("saml"),
+            signing=context.signing_certificates(),
+            encryption=context.encryption_certificates(),
             name_id_formats=FORMATS,
             valid_until=now + _VALID,
             cache_seconds=int(context.keys.settings.max_age),

@@ -5,7 +5,8 @@
                                                               ▼                                            ▼
                                                  access ─► claims ─► response, posted by the browser ◄── resume
 
-A request is answered with an assertion once. Until then its address may be reloaded, and gone back to.
+A request is answered with an assertion once. Until then its address may be reloaded, and gone back to: it is marked as
+answered after everything that can fail, right before the answer is sent.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from gateway.federation.refused_requests import PERSON, note_refusal
 from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
+from gateway.federation.saml.encrypted_names import read_encrypted_name
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.logout.subjects import write_details
-from gateway.federation.saml.names import NO_PASSIVE, PASSWORD_PROTECTED, RESPONDER
+from gateway.federation.saml.names import NO_PASSIVE, PASSWORD_PROTECTED, REQUEST_UNSUPPORTED, RESPONDER
 from gateway.federation.saml.parties import Party
 from gateway.federation.saml.pending_sign_on import PendingSignOn
 from gateway.federation.saml.responses import Asked, Responses, Told
@@ -113,13 +115,26 @@ class SignOnEndpoint:
             consumer=checked.consumer.url,
             relay_state=incoming.relay_state,
             name_id_format=checked.name_id_format,
+            encrypt_name_id=checked.encrypt_name_id,
             context=checked.context,
-            subject=asked.subject.value if asked.subject is not None else "",
+            subject=await self._subject(incoming),
         )
         fresh_since = now if asked.force_authn else self._fresh_since(party)
         if asked.passive:
             return await self._passively(request, party, pending, fresh_since)
         return await self._with_session(request, party, pending, fresh_since=fresh_since)
+
+    async def _subject(self, incoming: IncomingRequest) -> str:
+        """Who is asked for; empty: anybody. Raises StatusRefused."""
+        asked = incoming.request
+        if not asked.encrypted_subject:
+            return asked.subject.value if asked.subject is not None else ""
+        try:
+            if not incoming.signed:
+                raise SamlError("AuthnRequest", "its subject is encrypted, and it is not signed")
+            return (await read_encrypted_name(self._context, asked.encrypted_subject)).value
+        except SamlError as error:
+            raise StatusRefused(str(error), REQUEST_UNSUPPORTED, code=RESPONDER) from error
 
     def _fresh_since(self, party: Party) -> float:
         """How old a sign-in may be for this party; 0: as old as the session."""
@@ -169,9 +184,10 @@ class SignOnEndpoint:
         trial = self._context.trials.of(request, session, party.trust.id)
         asked = Asked(address=address, correlation_id=request[CORRELATION_ID], tried=trial.key_at(self._context.clock()))
         try:
-            await self._take(party, pending.id)
+            await self._check_unanswered(party, pending.id)
             told = await self._responses.for_person(party, pending, session, asked)
             await self._join(party, told, session, trial)
+            await self._mark_answered(party, pending.id)
         except SessionOver:
             return self._page(request, PartyRefused("the session has ended meanwhile"), party)
         except PartyRefused as unproven:
@@ -180,19 +196,23 @@ class SignOnEndpoint:
             return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused, asked.tried)
         except SigningKeyError as error:
             return self._later(request, party, error)
+        self._context.metrics.count_issued(party.trust.id, "saml")
         return self._post(request, pending.consumer, told.document, pending.relay_state)
 
-    async def _take(self, party: Party, request_id: str) -> None:
-        """Of two answers to one request the second is not given. Raises PartyRefused, StoreError."""
-        if not request_id:
-            return
-        now = self._context.clock()
-        key = hashlib.sha256(f"{party.trust.id} {request_id}".encode()).hexdigest()  # a trust's id has no blanks
-        if not await self._context.store.seen.add(ANSWERED, key, until=now + _REMEMBERED, now=now):
+    async def _check_unanswered(self, party: Party, request_id: str) -> None:
+        """An address that is opened again is refused before anything is made. Raises PartyRefused, StoreError."""
+        key, now = _answer_key(party, request_id), self._context.clock()
+        if request_id and await self._context.store.seen.has(ANSWERED, key, now):
+            raise PartyRefused("its request was answered before")
+
+    async def _mark_answered(self, party: Party, request_id: str) -> None:
+        """Of two answers to one request that are made at once the second is not given. Raises PartyRefused, StoreError."""
+        key, now = _answer_key(party, request_id), self._context.clock()
+        if request_id and not await self._context.store.seen.add(ANSWERED, key, until=now + _REMEMBERED, now=now):
             raise PartyRefused("its request was answered before")
 
     async def _join(self, party: Party, told: Told, session: Session, trial: Trial) -> None:
-        details = write_details(told.name_id, session.record.account)
+        details = write_details(told.name_id, session.record.account, encrypted=told.encrypted)
         await self._participants.joined(session, party.trust, details, subject=told.name_id.value, trial=trial)
 
     def _post(self, request: web.Request, url: str, document: bytes, relay_state: str) -> web.Response:
@@ -231,6 +251,11 @@ class SignOnEndpoint:
         log.info("saml.unproven", trust=trust, reason=str(unproven))
         note_refusal(request, trust=trust, protocol="saml", reason="unproven", detail=str(unproven))
         return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
+
+
+def _answer_key(party: Party, request_id: str) -> str:
+    """A digest: two long ids that begin alike are two."""
+    return hashlib.sha256(f"{party.trust.id} {request_id}".encode()).hexdigest()  # a trust's id has no blanks
 
 
 _LONGEST_STATE: Final = 2048

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from foundation.saml import LogoutRequest, LogoutResponse, NameIdentifier
+from foundation.saml import LogoutRequest, LogoutResponse
 from gateway.federation.saml.checks import AHEAD, OLDEST
 from gateway.federation.saml.errors import PartyRefused, StatusRefused
-from gateway.federation.saml.names import PARTIAL_LOGOUT, REQUEST_DENIED, REQUEST_UNSUPPORTED, RESPONDER, SUCCESS
+from gateway.federation.saml.names import PARTIAL_LOGOUT, REQUEST_DENIED, SUCCESS
 from gateway.federation.saml.parties import Party
 from gateway.signin import Departure
 
@@ -35,13 +35,6 @@ def check_request_time(request: LogoutRequest, now: float) -> None:
         raise StatusRefused(f"it was issued {now - request.issued:.0f} s ago", REQUEST_DENIED)
     if request.expires and request.expires <= now - AHEAD:
         raise StatusRefused(f"it expired {now - request.expires:.0f} s ago", REQUEST_DENIED)
-
-
-def check_name(request: LogoutRequest) -> NameIdentifier:
-    """Who is meant. Raises StatusRefused: our metadata has no key to encrypt names for."""
-    if request.name_id is None:
-        raise StatusRefused("its name is encrypted", REQUEST_UNSUPPORTED, code=RESPONDER)
-    return request.name_id
 
 
 def check_response(response: LogoutResponse, party: Party, *, destination: str, signed: bool) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from foundation.saml import MessageName, posted
+from foundation.saml import MessageName, encrypt_name, posted
 from gateway.federation.keys import SigningKey
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import new_id, write_logout_request, write_logout_response
+from gateway.federation.saml.errors import PartyRefused
 from gateway.federation.saml.logout.subjects import SubjectDetails
 from gateway.federation.saml.parties import LogoutEndpoint, Party
 
@@ -37,7 +38,10 @@ def soap_endpoint(party: Party) -> LogoutEndpoint | None:
 
 
 class LogoutMessages:
-    """Writes them. All raise NoSigningKey. tried: id of the signing key that the session tries with this party."""
+    """Writes them. All raise NoSigningKey; requests also PartyRefused and SamlError, where a name cannot be encrypted.
+
+    tried: id of the signing key that the session tries with this party.
+    """
 
     def __init__(self, context: SamlContext) -> None:
         self._context = context
@@ -52,7 +56,7 @@ class LogoutMessages:
         tried: str = "",
     ) -> CarriedMessage:
         """Ask a party, by the browser, to end its session."""
-        document, key = self._request(endpoint, message_id, subject, index), self._context.key(tried)
+        document, key = self._request(party, endpoint, message_id, subject, index), self._context.key(tried)
         return self._carried(party, endpoint.binding, endpoint.url, "SAMLRequest", document, message_id, "", key)
 
     def soap_request(
@@ -65,7 +69,7 @@ class LogoutMessages:
         tried: str = "",
     ) -> bytes:
         """The same as a message that is signed in itself."""
-        document = self._request(endpoint, message_id, subject, index)
+        document = self._request(party, endpoint, message_id, subject, index)
         return self._context.sign(document, message_id, party, self._context.key(tried))
 
     def response(
@@ -88,8 +92,10 @@ class LogoutMessages:
         document = self._response(message_id, "", asked, status)
         return self._context.sign(document, message_id, party, self._context.key(tried))
 
-    def _request(self, endpoint: LogoutEndpoint, message_id: str, subject: SubjectDetails, index: str) -> bytes:
-        return write_logout_request(
+    def _request(
+        self, party: Party, endpoint: LogoutEndpoint, message_id: str, subject: SubjectDetails, index: str
+    ) -> bytes:
+        document = write_logout_request(
             id=message_id,
             issuer=self._context.entity_id,
             destination=endpoint.url,
@@ -98,6 +104,11 @@ class LogoutMessages:
             now=self._context.clock(),
             lifetime=LIFETIME,
         )
+        if not (subject.encrypted or party.trust.saml.encrypt_name_id):
+            return document
+        if party.encryption is None:
+            raise PartyRefused("no certificate to encrypt its name for is known")
+        return encrypt_name(document, party.encryption, party.trust.saml.encryption_cipher)
 
     def _response(self, message_id: str, destination: str, asked: str, status: Sequence[str]) -> bytes:
         return write_logout_response(

@@ -19,6 +19,8 @@ class SubjectDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     sp_name_qualifier: str = ""
     directory: str = ""
     object: str = ""
+    encrypted: bool = False
+    """Whether the name was given encrypted: then it is never sent in the open."""
 
     @property
     def account(self) -> AccountId:
@@ -54,7 +56,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SubjectDetails).decode
 
 
-def write_details(name: NameId, account: AccountId) -> bytes:
+def write_details(name: NameId, account: AccountId, *, encrypted: bool = False) -> bytes:
     """For `ParticipantRecord.details`."""
     return _encode(
         SubjectDetails(
@@ -64,6 +66,7 @@ def write_details(name: NameId, account: AccountId) -> bytes:
             sp_name_qualifier=name.sp_name_qualifier,
             directory=account.directory,
             object=account.object,
+            encrypted=encrypted,
         )
     )
 

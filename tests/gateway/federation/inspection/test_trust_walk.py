@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from findings import Finding
 from foundation.times import DAY
 from gateway.administrator import Administrator
-from gateway.federation.inspection.trust_walk import judge_client, judge_metadata, judge_state
+from gateway.federation.inspection.trust_walk import judge_client, judge_metadata, judge_party, judge_state
+from gateway.federation.saml import party_of
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustAccess
 from gateway.relay import ActRefused
 from gateway.store import PartyMetadata
@@ -89,6 +91,21 @@ def test_who_can_sign_in() -> None:
 def test_what_proves_a_client(trust: Trust, statuses: list[str]) -> None:
     """A secret, a key, or nothing for public clients."""
     assert [finding.status for finding in judge_client(trust)] == statuses
+
+
+@pytest.mark.parametrize(
+    ("changes", "statuses"),
+    [
+        ({}, []),
+        ({"encrypt": True}, ["fail"]),
+        ({"encrypt_name_id": True}, ["fail"]),
+        ({"encrypt": True, "encryption_certificate": pem(own_keys())}, ["warn"]),
+    ],
+)
+def test_a_party_to_encrypt_for(changes: dict[str, Any], statuses: list[str]) -> None:
+    """Its metadata may have lost the certificate; the one of the last row has expired."""
+    party = party_of(replace(PARTY, saml=replace(PARTY.saml, **changes)), None)
+    assert [finding.status for finding in judge_party(party, NOW) if finding.name == "encryption certificate"] == statuses
 
 
 @pytest.mark.parametrize(

@@ -473,16 +473,6 @@ async def test_a_request_counts_once(site: Site, provider: Provider) -> None:
     assert await signed_in(site)
 
 
-async def test_a_name_that_is_encrypted_is_refused(site: Site, provider: Provider) -> None:
-    """S26: there is no key to encrypt it for, so nothing is decrypted, whatever the padding."""
-    wiki, _ = await both(site, provider)
-    plain = f"<a:NameID>{wiki.name}</a:NameID>".encode()
-    secret = logout(site.now, wiki).replace(plain, b"<a:EncryptedID><x xmlns='urn:x'/></a:EncryptedID>")
-    _, _, headers = await site.get(sent(secret, own_keys()))
-    assert response_in(provider, headers["Location"])[0].status[1].endswith("RequestUnsupported")
-    assert await signed_in(site)
-
-
 async def test_a_party_whose_trust_went_is_not_waited_for(site: Site, provider: Provider) -> None:
     """It is on the way, and then has no address for it any more. The party that asked hears that it was not everybody."""
     wiki, _ = await both(site, provider)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import msgspec
@@ -17,10 +19,12 @@ from structlog.testing import capture_logs
 from foundation.saml.algorithms import RSA_SHA256 as ALGORITHM
 from foundation.saml.redirect_binding import deflate
 from gateway.federation.claims import ClaimRule, ClaimsPolicy
+from gateway.federation.keys import NoSigningKey
 from gateway.federation.saml.checks import AHEAD, OLDEST
 from gateway.federation.trusts import Lifetimes, TrustAccess
 from gateway.protocol import Outcome
 from gateway.relay.credentials.attempt import Verdict
+from gateway.store import StoreUnavailable
 from tests.foundation.saml.parties import elliptic_party, party
 from tests.gateway.federation.saml.conftest import Provider
 from tests.gateway.federation.saml.service_provider import (
@@ -346,6 +350,60 @@ async def test_a_request_is_answered_with_an_assertion_once(site: Site, provider
     path = by_redirect(authn_request(site.now))
     await signed_in(site, path)
     assert unproven(await site.open(path))
+
+
+FAILS_ONCE: dict[str, Callable[[Provider], tuple[object, str, Exception]]] = {
+    "key": lambda provider: (provider.keys, "active", NoSigningKey("saml", "RSA")),
+    "trail": lambda provider: (provider.store.audit, "append", StoreUnavailable("store", "disk full", "")),
+    "participants": lambda provider: (provider.store.participants, "add", StoreUnavailable("store", "disk full", "")),
+    "seen": lambda provider: (provider.store.seen, "add", StoreUnavailable("store", "disk full", "")),
+}
+
+
+@pytest.mark.parametrize("failing", FAILS_ONCE.values(), ids=FAILS_ONCE)
+async def test_what_fails_once_costs_a_reload(
+    site: Site,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: Callable[[Provider], tuple[object, str, Exception]],
+) -> None:
+    """Nobody has to begin again at the application: the address that failed is good until it was answered."""
+    await site.sign_in()
+    path = by_redirect(authn_request(site.now))
+    holder, name, error = failing(provider)
+    with monkeypatch.context() as patch:
+        patch.setattr(holder, name, Mock(side_effect=error))
+        status, page, _ = await site.get(path)
+    assert (status, "SAMLResponse" in page) == (503, False)
+    assert (await opened(site, path)).status == ["Success"]
+
+
+async def test_two_who_ask_at_once_are_not_both_answered(
+    site: Site, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S23: both have found that the request is not answered yet when the first one is."""
+    await site.sign_in()
+    both, has = asyncio.Barrier(2), provider.store.seen.has
+
+    async def together(kind: str, key: str, now: float) -> bool:
+        found = await has(kind, key, now)
+        await both.wait()
+        return found
+
+    monkeypatch.setattr(provider.store.seen, "has", together)
+    fields = by_post(authn_request(site.now))
+    answers = await asyncio.gather(*(site.request("POST", "/saml/sso", data=fields) for _ in range(2)))
+    assert sorted(status for status, _, _ in answers) == [200, 400]
+    assert sum("SAMLResponse" in page for _, page, _ in answers) == 1
+
+
+async def test_an_address_that_is_opened_again_is_not_in_the_trail_as_issued(site: Site, provider: Provider) -> None:
+    """Nothing is made for it: the trail has the assertions that were given."""
+    await site.sign_in()
+    path = by_redirect(authn_request(site.now))
+    await opened(site, path)
+    assert unproven(await site.open(path))
+    assert len(await site.store.audit.entries(kind="federation.issued")) == 1
 
 
 async def test_long_ids_that_begin_alike_are_two_requests(site: Site, provider: Provider) -> None:

@@ -114,6 +114,7 @@ REFUSED_PARTIES: list[tuple[str, dict[str, Any]]] = [
     ("saml.certificates[0]: is not one certificate in PEM", {"certificates": ("nothing",)}),
     ("saml.encryption_certificate: is not one certificate in PEM", {"encryption_certificate": "nothing"}),
     ("saml.encryption_certificate: is needed to encrypt", {"encrypt": True}),
+    ("saml.encryption_certificate: is needed to encrypt", {"encrypt_name_id": True}),
     ("saml.name_id_format: 'x' is no format", {"name_id_format": "x"}),
     ("saml.relay_state: is used with idp_initiated only", {"relay_state": "/start"}),
 ]
