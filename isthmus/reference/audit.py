@@ -48,6 +48,11 @@ MEANINGS = {
     "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`;"
     " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is"
     " the trust, `key` the signing key; `trial` says that the key was tried (`isthmus certs try`).",
+    "federation.logout_requested": "An application ended sessions of a user by a SAML LogoutRequest: `sessions` of them. The"
+    " actor is the application; `to NAME` says for each other one that is told without a browser what came of it.",
+    "federation.logout_told": "A user's browser is telling an application, the actor, by SAML that the user has signed out:"
+    " `outcome` is first `asked`, then `told`, `failed` (it answered badly) or `not answered` (the user went on without it)."
+    " An application with `asked` alone never answered, or showed a page of its own.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.device_connected": "A user connected a device to an application; `device` is the address it asked from.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",
@@ -133,6 +138,7 @@ _PACKAGES = (
     "gateway.federation.trials",
     "gateway.federation.trusts",
     "gateway.federation.saml",
+    "gateway.federation.saml.logout",
     "gateway.signin",
     "gateway.store",
     "gateway.backup",

@@ -34,6 +34,7 @@ from foundation.saml import (
 )
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.participants import Participant, Participants
+from gateway.federation.refused_requests import note_refusal
 from gateway.federation.saml.bindings import (
     IncomingMessage,
     find_party,
@@ -52,7 +53,8 @@ from gateway.federation.saml.logout.checks import (
     logout_status,
 )
 from gateway.federation.saml.logout.messages import CarriedMessage, LogoutMessages, browser_endpoint
-from gateway.federation.saml.logout.subjects import read_details
+from gateway.federation.saml.logout.subjects import SubjectDetails, read_details
+from gateway.federation.saml.logout.trail import LogoutTrail
 from gateway.federation.saml.names import PARTIAL_LOGOUT, REQUEST_DENIED, SUCCESS
 from gateway.federation.saml.parties import Party
 from gateway.relay import CORRELATION_ID
@@ -76,6 +78,8 @@ class EndedSessions:
     """Whoever else has to be told."""
     tried: str
     """Id of the signing key that one of them tried with the party."""
+    known_as: list[SubjectDetails]
+    """Of each, as whom the party knew the person."""
 
 
 class LogoutService:
@@ -84,6 +88,7 @@ class LogoutService:
     def __init__(self, context: SamlContext, signin: SignInPages, participants: Participants, chains: LogoutChains) -> None:
         self._context, self._signin, self._participants, self._chains = context, signin, participants, chains
         self._messages = LogoutMessages(context)
+        self._trail = LogoutTrail(context)
         self._destination = context.public_url + SINGLE_LOGOUT
 
     def add_routes(self, app: web.Application) -> None:
@@ -99,7 +104,7 @@ class LogoutService:
         try:
             incoming = await read_message(request, "SAMLRequest", "SAMLResponse")
             if incoming.name == "SAMLResponse":
-                return await self._answered(incoming)
+                return await self._answered(request, incoming)
             party, asked = self._read(incoming)
         except _UNPROVEN as unproven:
             return self._page(request, unproven)
@@ -108,7 +113,9 @@ class LogoutService:
         except StatusRefused as refused:
             return self._refuse(request, party, asked, incoming.relay_state, refused)
         direct, by_browser = self._participants.by_way(ended.others)
-        chain = self._chains.chain(by_browser, await self._participants.tell(direct))
+        departures = await self._participants.tell(direct)
+        await self._trail.requested(request, party, ended.known_as, departures)
+        chain = self._chains.chain(by_browser, departures)
         asked_by = AskedBy(trust=party.trust.id, id=asked.id, relay_state=incoming.relay_state, tried=ended.tried)
         chain = replace(chain, asked_by=asked_by, sessions=sessions_of(ended.others))
         if request.method == "POST" and chain.missed:  # browsers keep our cookies from other sites' forms
@@ -122,12 +129,15 @@ class LogoutService:
             return self._signin.show_problem(request, Message.STALE, status=400)
         if not self._signin.had_session(request, chain.sessions):
             return self._part(request, chain)
+        if chain.left and (waited := await self._chains.take(chain.left)) is not None and waited.ahead:
+            await self._trail.told(request, waited.ahead[0], "not answered")
         if not chain.ahead:
             return await self._continue(request, chain)
         stop = chain.ahead[0]
         party = self._context.parties.of(stop.trust)
         endpoint = browser_endpoint(party) if party is not None else None
         if party is None or endpoint is None:
+            await self._trail.told(request, stop, "no way")
             return await self._continue(request, chain.after("no way"))
         try:
             outgoing = self._messages.request(party, endpoint, chain.id, stop.subject, stop.index, stop.tried)
@@ -135,15 +145,17 @@ class LogoutService:
             return self._no_key(request, party, error)
         except (PartyRefused, SamlError) as error:
             log.warning("saml.logout_failed", trust=party.trust.id, reason=str(error))
+            await self._trail.told(request, stop, "failed")
             return await self._continue(request, chain.after("failed"))
-        await self._chains.keep(chain)
+        if await self._chains.keep(chain):
+            await self._trail.told(request, stop, "asked")
         return self._signin.of_applications.show_leaving(
             request,
             chain.departures,
             [ahead.name for ahead in chain.ahead],
             url=outgoing.url,
             fields=outgoing.fields,
-            skip=await self._chains.path(chain.after("failed")),
+            skip=await self._chains.path(replace(chain.after("failed"), left=chain.id)),
         )
 
     # -- a request
@@ -164,16 +176,18 @@ class LogoutService:
         if not await self._context.store.seen.add(SEEN, key, until=now + _REMEMBERED, now=now):
             raise StatusRefused("it came before", REQUEST_DENIED)
         ended: list[Participant] = []
+        known_as: list[SubjectDetails] = []
         sessions = await self._meant(party, asked)
         for record in sessions:
             details = read_details(record.details)
             if details is not None:
+                known_as.append(details)
                 await self._signin.forget_session(details.account, record.session)
             ended += await self._participants.take(record.session)
         log.info("saml.logout_requested", trust=party.trust.id, sessions=len(sessions), applications=len(ended))
         others = [participant for participant in ended if participant.trust.id != party.trust.id]
         tried = next((key for record in sessions if (key := record.tried_at(now))), "")
-        return EndedSessions(others, tried)
+        return EndedSessions(others, tried, known_as)
 
     async def _meant(self, party: Party, asked: LogoutRequest) -> list[ParticipantRecord]:
         """Of the party's own sessions those with the index, or all of the person; nobody learns which of others exist.
@@ -212,13 +226,15 @@ class LogoutService:
         try:
             party, asked = self._read(await read_soap(request))
         except _UNPROVEN as unproven:
-            log.info("saml.unproven", reason=str(unproven))
+            _note_unproven(request, unproven)
             return _soap(write_fault("Client", "the request cannot be answered"), status=500)
         try:
             ended = await self._end(party, asked)
-            tried, status = ended.tried, logout_status(await self._participants.tell(ended.others))
+            departures = await self._participants.tell(ended.others)
+            await self._trail.requested(request, party, ended.known_as, departures)
+            tried, status = ended.tried, logout_status(departures)
         except StatusRefused as refused:
-            log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
+            _note_refused(request, party, refused)
             tried, status = "", (refused.code, refused.sub_code)
         try:
             return _soap(write_envelope(self._messages.soap_response(party, asked.id, status, tried)))
@@ -228,12 +244,14 @@ class LogoutService:
 
     # -- an answer to a request of ours
 
-    async def _answered(self, incoming: IncomingMessage) -> web.Response:
+    async def _answered(self, request: web.Request, incoming: IncomingMessage) -> web.Response:
         """A party has been told; on to the next. Raises PartyRefused, SamlError, StoreError."""
         chain = await self._chains.take(read_logout_response(incoming.document).in_response_to)
         if chain is None or not chain.ahead:
             raise PartyRefused("its LogoutResponse answers no request, or comes too late")
-        return _see_other(await self._chains.path(chain.after(self._outcome(incoming, chain.ahead[0].trust))))
+        outcome = self._outcome(incoming, chain.ahead[0].trust)
+        await self._trail.told(request, chain.ahead[0], outcome)
+        return _see_other(await self._chains.path(chain.after(outcome)))
 
     def _outcome(self, incoming: IncomingMessage, trust: str) -> DepartureOutcome:
         """Whoever sends nonsense keeps nobody from leaving the others."""
@@ -279,7 +297,7 @@ class LogoutService:
     def _refuse(
         self, request: web.Request, party: Party, asked: LogoutRequest, relay_state: str, refused: StatusRefused
     ) -> web.Response:
-        log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
+        _note_refused(request, party, refused)
         return self._answer(request, party, asked.id, (refused.code, refused.sub_code), relay_state)
 
     def _answer(
@@ -306,8 +324,19 @@ class LogoutService:
 
     def _page(self, request: web.Request, unproven: Exception) -> web.Response:
         """Nobody is proven to have asked, so nobody is answered; the reason is for the log."""
-        log.info("saml.unproven", reason=str(unproven))
+        _note_unproven(request, unproven)
         return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
+
+
+def _note_unproven(request: web.Request, unproven: Exception) -> None:
+    log.info("saml.unproven", reason=str(unproven))
+    note_refusal(request, trust="", protocol="saml", reason="unproven", detail=str(unproven))
+
+
+def _note_refused(request: web.Request, party: Party, refused: StatusRefused) -> None:
+    log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
+    reason = refused.sub_code.rpartition(":")[2]
+    note_refusal(request, trust=party.trust.id, protocol="saml", reason=reason, detail=refused.detail)
 
 
 def _see_other(url: str) -> web.Response:

@@ -9,5 +9,6 @@ subjects      how a party knows the person: kept with the session
 checks        what a LogoutRequest has to be, and whom it means: pure
 messages      LogoutRequests and LogoutResponses of our own
 soap          parties that are told without a browser
+trail         what the audit trail says of it
 chains        parties that the browser tells: what is left to do stands sealed in the address
 """

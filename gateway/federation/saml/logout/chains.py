@@ -80,6 +80,8 @@ class LogoutChain(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Its name."""
     sessions: tuple[bytes, ...] = ()
     """`Session.key` of those that have ended: their browser alone is shown who else is told, and under which names."""
+    left: str = ""
+    """ID of the LogoutRequest to a party that is not waited for any longer."""
     shown: bool = False
     """The person has seen what came of it."""
 
@@ -147,10 +149,10 @@ class LogoutChains:
         transaction = await self._transactions.open(CONTINUE + sealed)
         return _read(transaction.request) if transaction is not None and transaction.protocol == _PROTOCOL else None
 
-    async def keep(self, chain: LogoutChain) -> None:
-        """Its first party is asked now. Again, where the page is loaded once more, changes nothing. Raises StoreError."""
+    async def keep(self, chain: LogoutChain) -> bool:
+        """Its first party is asked now. False where the page is loaded once more. Raises StoreError."""
         now = self._context.clock()
-        await self._context.store.once.put(_KIND, chain.id, _encode(chain), until=now + LIFETIME, now=now)
+        return await self._context.store.once.put(_KIND, chain.id, _encode(chain), until=now + LIFETIME, now=now)
 
     async def take(self, message_id: str) -> LogoutChain | None:
         """What the answer to a LogoutRequest is about, once. Raises StoreError."""

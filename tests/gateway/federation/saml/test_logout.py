@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
+from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,10 +25,13 @@ from foundation.saml import (
     sign_redirect,
     verify_enveloped,
     verify_redirect,
+    write_envelope,
 )
 from foundation.saml.requests import LOGOUT_REQUEST
+from gateway.federation.saml.endpoints import logout as endpoint
 from gateway.federation.saml.logout.messages import LIFETIME
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust
+from gateway.store import StoreUnavailable
 from tests.foundation.saml.parties import Party, party
 from tests.gateway.federation.saml.conftest import Provider
 from tests.gateway.federation.saml.service_provider import (
@@ -509,3 +513,85 @@ async def test_a_chain_that_is_too_long_for_an_address_is_kept(site: Site, provi
         _, _, headers = await site.get(sent(answer, party("shop")))
     _, page, _ = await followed(site, headers["Location"])
     assert page.count('<span class="state">signed out</span>') == 30
+
+
+async def outcomes(site: Site) -> list[str]:
+    """Of parties that the browser told; in no order."""
+    entries = await site.store.audit.entries(kind="federation.logout_told")
+    assert all(entry.event.account is not None for entry in entries)
+    return sorted(f"{entry.event.actor} {entry.event.detail['outcome']}" for entry in entries)
+
+
+async def test_the_trail_says_who_wanted_it_and_who_was_told(site: Site, provider: Provider) -> None:
+    """Party by party; a page that is loaded again asks nobody again."""
+    wiki, _ = await both(site, provider)
+    path = sent(logout(site.now, wiki), own_keys())
+    _, _, headers = await site.get(path)
+    _, page, _ = await site.get(headers["Location"])
+    await site.get(headers["Location"])
+    (entry,) = await site.store.audit.entries(kind="federation.logout_requested")
+    assert (entry.event.actor, entry.event.detail) == ("trust:wiki", {"sessions": "1"})
+    assert entry.event.account is not None
+    assert await outcomes(site) == ["trust:shop asked"]
+    await followed(site, sent(response(site.now, request_in(provider, further(page)).id), party("shop")))
+    assert await outcomes(site) == ["trust:shop asked", "trust:shop told"]
+
+
+@pytest.mark.parametrize("made", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+async def test_a_bad_answer_is_in_the_trail(site: Site, provider: Provider, made: Callable[[float, str], str]) -> None:
+    """As one that was not told."""
+    wiki, _ = await both(site, provider)
+    _, page, _ = await followed(site, sent(logout(site.now, wiki), own_keys()))
+    await followed(site, made(site.now, request_in(provider, further(page)).id))
+    assert await outcomes(site) == ["trust:shop asked", "trust:shop failed"]
+
+
+async def test_a_party_that_did_not_answer_is_in_the_trail_once(site: Site, provider: Provider) -> None:
+    """The person went on without it, and loads that page again; an answer that comes after that is none."""
+    wiki, _ = await both(site, provider)
+    _, page, _ = await followed(site, sent(logout(site.now, wiki), own_keys()))
+    for _ in range(2):
+        await followed(site, skip(page))
+    assert await outcomes(site) == ["trust:shop asked", "trust:shop not answered"]
+    late = sent(response(site.now, request_in(provider, further(page)).id), party("shop"))
+    assert (await site.get(late))[0] == 400
+
+
+async def test_a_trail_that_fails_keeps_nobody_signed_in(
+    site: Site, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session has ended before, and the other party is told."""
+    wiki, _ = await both(site, provider)
+    failing = AsyncMock(side_effect=StoreUnavailable("store", "disk full", ""))
+    monkeypatch.setattr(site.store.audit, "append", failing)
+    _, page, _ = await followed(site, sent(logout(site.now, wiki), own_keys()))
+    assert request_in(provider, further(page)).destination == SHOP_SLO
+    assert not await signed_in(site)
+
+
+@pytest.mark.parametrize(
+    ("keys", "moved", "trust", "reason"), [(None, 0, "", "unproven"), (own_keys(), -601, "wiki", "RequestDenied")]
+)
+@pytest.mark.parametrize("by_soap", [False, True], ids=["browser", "SOAP"])
+async def test_refusals_are_noted(
+    site: Site,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    keys: Party | None,
+    moved: float,
+    trust: str,
+    reason: str,
+    by_soap: bool,
+) -> None:
+    """For metrics and trail; see `refused_requests`."""
+    wiki, _ = await both(site, provider)
+    noted: list[tuple[str, str]] = []
+    monkeypatch.setattr(endpoint, "note_refusal", lambda _request, **said: noted.append((said["trust"], said["reason"])))
+    document = logout(site.now + moved, wiki)
+    if by_soap:
+        signed = sign_element(document, "_logout1", keys.key, None) if keys is not None else document
+        headers = {"Content-Type": "text/xml; charset=utf-8"}
+        await site.request("POST", "/saml/slo", data=write_envelope(signed), headers=headers)
+    else:
+        await site.get(sent(document, keys))
+    assert noted == [(trust, reason)]

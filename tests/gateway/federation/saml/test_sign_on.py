@@ -127,6 +127,14 @@ async def test_what_cannot_be_encrypted_is_not_told(site: Site, provider: Provid
     assert answer.find("//a:NameID") == []
 
 
+@pytest.mark.parametrize("name", ["uri", "basic", "unspecified"])
+async def test_every_attribute_name_format_is_written(site: Site, provider: Provider, name: str) -> None:
+    """saml-core-2.0-os section 8.2: as the trust says; all attributes alike."""
+    await provider.change(attribute_name_format=name)
+    answer = await signed_in(site, by_redirect(authn_request(site.now)))
+    assert set(answer.find("//a:Attribute/@NameFormat")) == {f"urn:oasis:names:tc:SAML:2.0:attrname-format:{name}"}
+
+
 async def test_a_post_signed_by_the_party_is_taken(site: Site, provider: Provider) -> None:
     """HTTP-POST with an enveloped signature; RelayState comes back as it was sent."""
     await provider.change(require_signed_requests=True)
