@@ -24,7 +24,10 @@ from gateway.federation import (
     EvidenceView,
     IssuedSearch,
     KeyActs,
+    Logos,
+    LogoView,
     MetadataView,
+    PutLogo,
     Ring,
     RingView,
     SessionActs,
@@ -40,6 +43,7 @@ from gateway.federation import (
     UnreachedApplications,
     file_problems,
     key_context,
+    put_logo,
 )
 from gateway.keys import RelayKeys, load_keys
 from gateway.relay import (
@@ -289,6 +293,22 @@ class Administrator:
     async def remove_trust(self, trust: str) -> TrustView:
         """Forget a trust; as it was."""
         return await self._do_trust("remove_trust", TrustView, lambda acts: acts.remove(trust, self._actor), trust=trust)
+
+    async def put_logo(self, trust: str, content: bytes, source: str) -> LogoView:
+        """Show that logo for an application; empty: none. source: where it came from."""
+        order = PutLogo(trust=trust, content=base64.b64encode(content).decode(), source=source)
+
+        def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[LogoView]:
+            return put_logo(Logos(store, time.time), order, self._actor)
+
+        return await self._order(
+            "put_logo",
+            LogoView,
+            lambda: self._with_store(work),
+            trust=order.trust,
+            content=order.content,
+            source=order.source,
+        )
 
     async def refresh_trust(self, trust: str) -> MetadataView:
         """Have the running relay fetch a SAML trust's metadata now. Raises also RelayAbsent."""

@@ -31,6 +31,7 @@ from gateway.federation import (
     TrustRegistry,
     inspection_orders,
     key_orders,
+    logo_orders,
     metadata_orders,
     session_orders,
     trial_orders,
@@ -315,6 +316,7 @@ class Relay:
             **key_orders(self.federation.key_acts),
             **trial_orders(self.federation.trial_acts),
             **metadata_orders(self.federation.metadata),
+            **logo_orders(self.federation.logos),
             **inspection_orders(preview, issued, self.federation.trust_walk()),
             **session_orders(self.session_acts),
         }

@@ -83,6 +83,8 @@ class PartyDescription:
     name_id_formats: tuple[str, ...] = ()
     requested_attributes: tuple[str, ...] = ()
     """Names of the attributes that it asks for (section 2.4.4.2)."""
+    logos: tuple[str, ...] = ()
+    """Addresses of its logos (sstc-saml-metadata-ui section 2.1.5), over HTTPS; those without a language first."""
     display_name: str = ""
     """For people; English where there are several."""
     valid_until: float = 0.0
@@ -159,6 +161,7 @@ def _described(entity: etree._Element, signed_by: Certificate | None) -> PartyDe
         requests_signed=boolean(role, "AuthnRequestsSigned", _WHAT),
         name_id_formats=tuple(text_of(element, _WHAT) for element in _bounded(role, "NameIDFormat")),
         requested_attributes=_requested_attributes(role),
+        logos=_logos(role),
         display_name=_display_name(entity, role),
         valid_until=min(filter(None, (moment(element, "validUntil", _WHAT) for element in _around(role))), default=0.0),
         cache_duration=min(filter(None, map(_cache_duration, _around(role))), default=0.0),
@@ -226,6 +229,13 @@ def _requested_attributes(role: etree._Element) -> tuple[str, ...]:
     services = _bounded(role, "AttributeConsumingService")
     found = [attribute(row, "Name", _WHAT) for service in services for row in _bounded(service, "RequestedAttribute")]
     return tuple(dict.fromkeys(found))
+
+
+def _logos(role: etree._Element) -> tuple[str, ...]:
+    found = list(role.findall(f"{METADATA}Extensions/{_UI}UIInfo/{_UI}Logo"))[:MAX_ENDPOINTS]
+    found.sort(key=lambda logo: logo.get(_LANG, "") not in {"", "en"})
+    urls = [text_of(logo, _WHAT).strip() for logo in found]
+    return tuple(url for url in urls if url.startswith("https://") and url.isprintable())
 
 
 def _display_name(entity: etree._Element, role: etree._Element) -> str:

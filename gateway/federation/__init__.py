@@ -29,6 +29,7 @@ from gateway.federation.inspection import (
 )
 from gateway.federation.keys import Ring
 from gateway.federation.keys.rollover import ROLLOVER_STATES, KeyActs, KeyGauges, RingHealth, RingView, key_orders
+from gateway.federation.logos import LARGEST_LOGO, Logos, LogoView, PutLogo, logo_orders, put_logo
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.outbound import Outbound, open_outbound
 from gateway.federation.presets import PresetUnfit, fill_paste, fill_preset, preset_names, read_preset, relay_addresses
@@ -69,6 +70,7 @@ from gateway.federation.trusts import (
 )
 
 __all__ = [
+    "LARGEST_LOGO",
     "LARGEST_METADATA",
     "MOST_SECRETS",
     "ROLLOVER_STATES",
@@ -83,12 +85,15 @@ __all__ = [
     "IssuedSearch",
     "KeyActs",
     "KeyGauges",
+    "LogoView",
+    "Logos",
     "MetadataImport",
     "MetadataRefused",
     "MetadataSource",
     "MetadataView",
     "Outbound",
     "PresetUnfit",
+    "PutLogo",
     "Ring",
     "RingHealth",
     "RingView",
@@ -112,10 +117,12 @@ __all__ = [
     "inspection_orders",
     "key_context",
     "key_orders",
+    "logo_orders",
     "make_secret",
     "metadata_orders",
     "open_outbound",
     "preset_names",
+    "put_logo",
     "read_preset",
     "read_trust",
     "relay_addresses",

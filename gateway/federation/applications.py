@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.federation.transactions import Transactions
@@ -18,10 +19,12 @@ class TrustsById(Protocol):
 
 
 class WaitingApplications:
-    """By the transaction in the address that the person goes back to."""
+    """By the transaction in the address that the person goes back to. logo: path of a trust's, by its id."""
 
-    def __init__(self, transactions: Transactions, trusts: TrustsById) -> None:
-        self._transactions, self._trusts = transactions, trusts
+    def __init__(
+        self, transactions: Transactions, trusts: TrustsById, logo: Callable[[str], str] = lambda _trust: ""
+    ) -> None:
+        self._transactions, self._trusts, self._logo = transactions, trusts, logo
 
     def waiting(self, return_to: str) -> Application | None:
         """See `Applications`."""
@@ -31,6 +34,7 @@ class WaitingApplications:
             return None
         return Application(
             name=trust.name,
+            logo=self._logo(trust.id),
             hint=transaction.hint,
             languages=transaction.languages,
             fresh_since=transaction.fresh_since,

@@ -32,18 +32,26 @@ class TrustList(Protocol):
 
 
 class ApplicationsByTrust:
-    """clock: Unix seconds. origin: of a grant's details, the address that it came from, and whether that is a device's."""
+    """clock: Unix seconds. origin: of a grant's details, the address that it came from, and whether that is a device's.
+
+    logo: path of a trust's, by its id.
+    """
 
     def __init__(
-        self, store: Store, trusts: TrustList, clock: Callable[[], float], origin: Callable[[bytes], tuple[str, bool]]
+        self,
+        store: Store,
+        trusts: TrustList,
+        clock: Callable[[], float],
+        origin: Callable[[bytes], tuple[str, bool]],
+        logo: Callable[[str], str] = lambda _trust: "",
     ) -> None:
-        self._store, self._trusts, self._clock, self._origin = store, trusts, clock, origin
+        self._store, self._trusts, self._clock, self._origin, self._logo = store, trusts, clock, origin, logo
 
     def startable(self, identity: Identity, address: str) -> list[ApplicationLink]:
         """See `PersonApplications`."""
         subject = subject_of(identity, address)
         links = [
-            ApplicationLink(name=trust.name, url=url)
+            ApplicationLink(name=trust.name, url=url, logo=self._logo(trust.id))
             for trust in self._trusts.all()
             if (url := start_of(trust)) and check_access(trust, subject, address) is None
         ]

@@ -20,6 +20,7 @@ from gateway.federation.applications import WaitingApplications
 from gateway.federation.inspection import ClaimsPreview, TrustWalk
 from gateway.federation.keys import NoSigningKey, SigningKeys
 from gateway.federation.keys.rollover import KeyActs, KeyGauges, RingContext, Rollovers
+from gateway.federation.logos import Logos
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvider, Tokens, origin_of
 from gateway.federation.outbound import open_outbound
@@ -72,8 +73,9 @@ class Federation:
         self.key_gauges = KeyGauges(self.keys, lambda: self.rollovers.health, clock)
         self.key_acts = KeyActs(context)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, rates, clock)
-        self.applications = WaitingApplications(self.transactions, self.trusts)
-        self.of_person = ApplicationsByTrust(store, trusts, clock, origin_of)
+        self.logos = Logos(store, clock)
+        self.applications = WaitingApplications(self.transactions, self.trusts, self.logos.path)
+        self.of_person = ApplicationsByTrust(store, trusts, clock, origin_of, self.logos.path)
         self.parties = Parties(self.trusts, store.trusts)
         self.trials = Trials(store.keyring, store.once, clock)
         self.trial_acts = TrialActs(store, trusts, public_url, clock)
@@ -112,6 +114,7 @@ class Federation:
         """
         await self.trusts.load()
         await self.parties.load()
+        await self.logos.load()
         if not self.trusts.all():
             return
         try:
@@ -155,10 +158,12 @@ class Federation:
             authenticator=self._authenticator,
             rates=self._rates,
             documents=self.outbound,
+            logo=self.logos.path,
             clock=self._clock,
             metrics=self.metrics,
         )
         oidc.add_routes(app)
+        self.logos.add_routes(app)
         saml = SamlProvider(self._saml, signin, self.transactions, self.participants, self._chains)
         saml.add_routes(app)
         trials = TrialPages(self.trials, self.keys, self.trusts, self._store, signin, self._starts, self._clock)

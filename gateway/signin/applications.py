@@ -17,6 +17,8 @@ class Application:
 
     name: str
     """Stands on the page."""
+    logo: str = ""
+    """Path of its picture on this relay; empty: none."""
     hint: str = ""
     """The user name that it expects, as a stranger wrote it."""
     languages: tuple[str, ...] = ()
@@ -59,6 +61,8 @@ class ApplicationLink:
 
     name: str
     url: str
+    logo: str = ""
+    """Path of its picture on this relay; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

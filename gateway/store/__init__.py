@@ -7,7 +7,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     trail*              the same in tables: written, searched, checked
     head, witness       where the chains end, noted outside the database
     agents bindings tokens api_keys sessions
-    trusts grants participants consents signing_keys
+    trusts logos grants participants consents signing_keys
     once replay         what happens once; what was seen before
     admission           what is counted against names: opaque rows, changed by a rule
     keyring             keys by use, two valid at a time
@@ -52,6 +52,7 @@ from gateway.store.generations import Generations
 from gateway.store.grants import GrantRecord, GrantStore, Repeated, Reused, Rotated
 from gateway.store.head import AuditHeads
 from gateway.store.keyring import DerivedKey, Keyring
+from gateway.store.logos import LogoRecord, LogoStore
 from gateway.store.once import OnceStore
 from gateway.store.participants import ParticipantRecord, ParticipantStore
 from gateway.store.presence import AgentPresence, PresenceStore
@@ -109,6 +110,8 @@ __all__ = [
     "KeyTooFresh",
     "Keyring",
     "KeysUnreadable",
+    "LogoRecord",
+    "LogoStore",
     "NothingToAccept",
     "OnceStore",
     "ParticipantRecord",

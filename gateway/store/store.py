@@ -20,6 +20,7 @@ from gateway.store.duties import DutyStore, SqlDuties
 from gateway.store.generations import Generations, SqlGenerations
 from gateway.store.grants import GrantStore, SqlGrants
 from gateway.store.keyring import GENERATION, Keyring, SqlKeyring
+from gateway.store.logos import LogoStore, SqlLogos
 from gateway.store.once import OnceStore, SqlOnce
 from gateway.store.participants import ParticipantStore, SqlParticipants
 from gateway.store.presence import PresenceStore, SqlPresence
@@ -84,6 +85,11 @@ class Store(Protocol):
     @property
     def participants(self) -> ParticipantStore:
         """Applications in sessions."""
+        ...
+
+    @property
+    def logos(self) -> LogoStore:
+        """Pictures of applications."""
         ...
 
     @property
@@ -170,6 +176,7 @@ class SqlStore:
         self.grants = SqlGrants(database)
         self.participants = SqlParticipants(database)
         self.consents = SqlConsents(database)
+        self.logos = SqlLogos(database)
         self.signing_keys = SqlSigningKeys(database, self.keyring)
         self.procedures = SqlProcedures(database, self.keyring)
         self.once = SqlOnce(database)

@@ -39,6 +39,15 @@ party_metadata = sa.Table(
     sa.Column("problem", sa.Text, nullable=False),
     sa.Column("valid_until", sa.Float, nullable=False),
 )
+trust_logos = sa.Table(
+    "trust_logos",
+    metadata,
+    sa.Column("trust", sa.String(128), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("media_type", sa.String(64), nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Index("ix_trust_logos_digest", "digest"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +159,12 @@ def put_trust(connection: sa.Connection, record: TrustRecord) -> None:
 
 
 def remove_trust(connection: sa.Connection, trust: str, version: int) -> None:
-    """Forget a trust and its metadata; part of a transaction. version: the kept one. Raises TrustOutdated."""
+    """Forget a trust, its metadata and its logo; part of a transaction. version: the kept one. Raises TrustOutdated."""
     bump(connection, GENERATION)
     if connection.execute(sa.delete(trusts).where(trusts.c.id == trust, trusts.c.version == version)).rowcount != 1:
         raise TrustOutdated(trust, version)
     connection.execute(sa.delete(party_metadata).where(party_metadata.c.trust == trust))
+    connection.execute(sa.delete(trust_logos).where(trust_logos.c.trust == trust))
 
 
 def _keep_metadata(connection: sa.Connection, metadata: PartyMetadata) -> bool:

@@ -78,6 +78,7 @@ MEANINGS = {
     " until the file is back.",
     "trust.removed": "An administrator removed a trust; nobody signs in to that application any more, and what it was"
     " given has ended.",
+    "trust.logo_changed": "An administrator gave an application a logo (`sha256`, and its `source`), or removed it.",
     "trust.metadata_changed": "The metadata of a SAML trust was replaced by what its `metadata_url` has now (`sha256`), or,"
     " without one, was dropped because its `validUntil` had passed.",
     "signing_key.made": "A key that signs tokens or SAML messages was made; the subject is its id, `ring`, `algorithm` and"

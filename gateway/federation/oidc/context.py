@@ -45,6 +45,8 @@ class OidcContext:
     client_keys: ClientKeys
     participants: Participants
     trials: Trials
+    logo: Callable[[str], str]
+    """Path of a trust's logo, by its id; empty: none."""
     settings: FederationSettings
     clock: Callable[[], float]
     metrics: FederationMetrics = field(default_factory=FederationMetrics)

@@ -71,6 +71,7 @@ class OpenIdProvider:
         authenticator: Authenticator,
         rates: Rates,
         documents: KeySetSource,
+        logo: Callable[[str], str],
         clock: Callable[[], float],
         metrics: FederationMetrics,
     ) -> None:
@@ -87,6 +88,7 @@ class OpenIdProvider:
             client_keys=ClientKeys(documents, clock),
             participants=participants,
             trials=trials,
+            logo=logo,
             settings=settings,
             clock=clock,
             metrics=metrics,

@@ -32,6 +32,8 @@ class MetadataImport:
     trust: Trust
     taken: tuple[str, ...]
     dropped: tuple[str, ...]
+    logo: str = ""
+    """Address of the logo that the metadata names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,10 @@ def import_metadata(source: MetadataSource, trust_id: str, before: Trust | None,
         party = _copied(party, described)
     trust = replace(trust, saml=party)
     return MetadataImport(
-        trust=trust, taken=tuple(_taken(trust, described)), dropped=tuple(_dropped(trust, described, new=before is None))
+        trust=trust,
+        taken=tuple(_taken(trust, described)),
+        dropped=tuple(_dropped(trust, described, new=before is None)),
+        logo=next(iter(described.logos), ""),
     )
 
 
@@ -132,6 +137,8 @@ def _taken(trust: Trust, described: PartyDescription) -> Iterator[str]:
         state = "assertions are encrypted for it" if trust.saml.encrypt else "used once `saml.encrypt` is set"
         yield f"encryption certificate: {described.encryption[0].subject} ({state})"
     yield f"NameID format: {trust.saml.name_id_format}"
+    for url in described.logos[:1]:
+        yield f"logo, copied once: {url}"
     if trust.saml.metadata_url:
         yield f"read again on schedule: {trust.saml.metadata_url}"
 

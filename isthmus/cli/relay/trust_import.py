@@ -26,6 +26,7 @@ from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import FILE, Failure, emit_json, emit_said, json_option, reporting, run_async
 from isthmus.cli.relay.context import load_relay_settings, open_administrator, relay_config
+from isthmus.cli.relay.trust_logo import read_logo
 from isthmus.cli.relay.trusts import show_change
 from isthmus.terminal import visible
 from settings import SettingsFileError, UnusableFile, read_regular
@@ -69,7 +70,7 @@ def import_trusts(
     admin, manner = open_administrator(config), Manner(yes=yes, as_json=as_json)
     if metadata:
         source = _source(config, metadata, entity or "", signer or "")
-        _import_metadata(admin, source, trust_id, manner)
+        _import_metadata(admin, source, trust_id, manner, config)
     else:
         _import_files(admin, files, manner)
 
@@ -97,7 +98,9 @@ def _import_files(admin: Administrator, files: tuple[Path, ...], manner: Manner)
     )
 
 
-def _import_metadata(admin: Administrator, source: MetadataSource, trust_id: str | None, manner: Manner) -> None:
+def _import_metadata(
+    admin: Administrator, source: MetadataSource, trust_id: str | None, manner: Manner, config: Path
+) -> None:
     found = _imported(admin, source, trust_id)
     document, where = write_trust(found.trust).decode(), f"{found.trust.id}.toml"
     plan = run_async(reported(admin.plan_trust(document, where)))
@@ -114,8 +117,9 @@ def _import_metadata(admin: Administrator, source: MetadataSource, trust_id: str
     if plan.action != "none":
         confirm(f"Type {found.trust.id} to do it", found.trust.id, manner)
         done = _put(admin, document, where, plan)
+    logo = _copy_logo(admin, config, found) if plan.action != "none" else ""
     said = f"{done.id}: version {done.version} is in force." if plan.action != "none" else "Nothing to change."
-    emit_said(said + _read_now(admin, found.trust), as_json=manner.as_json, **{**shown, "plan": done})
+    emit_said(said + _read_now(admin, found.trust) + logo, as_json=manner.as_json, **{**shown, "plan": done})
 
 
 def _imported(admin: Administrator, source: MetadataSource, trust_id: str | None) -> MetadataImport:
@@ -152,6 +156,17 @@ def _source(config: Path, metadata: str, entity: str, signer: str) -> MetadataSo
     except UnusableFile as error:
         raise Failure(str(error)) from error
     return MetadataSource(document=document, entity_id=entity, signer=signer)
+
+
+def _copy_logo(admin: Administrator, config: Path, found: MetadataImport) -> str:
+    """The trust is in force whether that succeeds or not."""
+    if not found.logo:
+        return ""
+    try:
+        run_async(reported(admin.put_logo(found.trust.id, read_logo(config, found.logo), found.logo)))
+    except Failure as error:
+        return f" Its logo is not used: {error}"
+    return " Its logo is in use."
 
 
 def _read_now(admin: Administrator, trust: Trust) -> str:

@@ -28,6 +28,7 @@ _PARTS = {
     "import": ("isthmus.cli.relay.trust_import:import_trusts", "Add or change trusts from files or SAML metadata."),
     "export": (f"{_HERE}:export", "Print a trust as TOML, for a file or `import`."),
     "refresh": (f"{_EDITING}:refresh", "Fetch the metadata of a SAML trust now."),
+    "logo": ("isthmus.cli.relay.trust_logo:logo", "Show the logo of an application on the pages."),
     "remove": (f"{_HERE}:remove", "Remove a trust."),
     "enable": (f"{_EDITING}:enable", "Let users sign in to the application again."),
     "disable": (f"{_EDITING}:disable", "Let nobody sign in to the application."),

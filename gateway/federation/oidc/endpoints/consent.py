@@ -56,7 +56,7 @@ class ConsentEndpoint:
         )
         return self._signin.of_applications.show_consent(
             request,
-            Application(name=trust.name),
+            Application(name=trust.name, logo=self._context.logo(trust.id)),
             session.identity,
             pending.scope,
             action=CONSENT,

@@ -45,6 +45,14 @@ def _trusts() -> None:
         sa.Column("at", sa.Float, nullable=False),
     )
     op.create_index("ix_consents_trust", "consents", ["trust"])
+    op.create_table(
+        "trust_logos",
+        sa.Column("trust", sa.String(128), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("media_type", sa.String(64), nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("ix_trust_logos_digest", "trust_logos", ["digest"])
 
 
 def _sessions() -> None:
