@@ -11,10 +11,10 @@ from typing import Final
 from certs import Certificate, CertsError
 from findings import Finding, failed, passed, warned
 from foundation.saml import SamlError
-from foundation.times import DAY, day
+from foundation.times import DAY, day, minute
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.oidc import JwtRefused, Tokens, verify_sample_token
-from gateway.federation.saml import Party, SamlContext, verify_sample_response
+from gateway.federation.saml import Party, SamlContext, interval, verify_sample_response
 from gateway.federation.trusts import Trust, TrustRegistry, UnknownTrust
 from gateway.store import PartyMetadata, Store
 
@@ -139,4 +139,5 @@ def judge_metadata(trust: Trust, metadata: PartyMetadata | None, now: float) -> 
     elif trust.saml.metadata_url and now - metadata.checked_at > _METADATA_OLD:
         yield warned("metadata", trust.id, f"{age}, last looked at {day(metadata.checked_at)}", "See the relay's log.")
     else:
-        yield passed("metadata", trust.id, age)
+        due = f", next look {minute(metadata.checked_at + interval(metadata, 0.0))}" if trust.saml.metadata_url else ""
+        yield passed("metadata", trust.id, f"{age}{due}")

@@ -26,6 +26,7 @@ from gateway.federation.saml.party_metadata import (
     MetadataRefused,
     MetadataView,
     NoMetadataAddress,
+    interval,
     metadata_orders,
 )
 from gateway.federation.saml.provider import SamlProvider
@@ -50,6 +51,7 @@ __all__ = [
     "SoapLogout",
     "StatusRefused",
     "import_metadata",
+    "interval",
     "metadata_orders",
     "party_of",
     "verify_sample_response",
