@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.federation.metrics import MOST_REASONS, FederationMetrics
@@ -72,6 +73,8 @@ async def test_many_refusals_are_one_entry(stand: OidcStand) -> None:
     told = explain_application(entry)
     assert (told.trust, told.client) == ("", "app")
     assert "isthmus relay trust secret add app" in told.next
+    hostile = msgspec.structs.replace(entry, detail={**entry.detail, "client": "x; rm -rf /"})
+    assert "secret add TRUST;" in explain_application(hostile).next, "a stranger's text stands in a command"
     assert "guessed-secret" not in str(entry.detail)
     assert "stolen-code" not in str(entry.detail)
     assert sample(stand, "refused", trust=entry.actor.removeprefix("trust:"), protocol="oidc", reason="invalid_client") == 3
@@ -95,7 +98,7 @@ async def test_what_is_tried_next_has_an_entry_of_its_own(stand: OidcStand) -> N
         arrival = await stand.browser().authorize(**attempt)
         told = explain_application((await trail(stand, "federation.refused"))[0])
         assert (arrival.status, told.reference in arrival.page) == (400, True), attempt
-    assert (told.client, "rm -rf" in told.next) == ("x; rm -rf /", False)
+    assert told.client == "x; rm -rf /"
 
 
 async def test_causes_of_strangers_making_are_few(stand: OidcStand) -> None:
