@@ -57,6 +57,15 @@ async def test_a_genuine_request_wrapped_into_another(
     assert await refused(strict, by_post(text(evil)))
 
 
+async def test_a_form_that_has_a_field_twice(site: Site) -> None:
+    """S21: two readers would take two different ones."""
+    await site.sign_in()
+    field = f"SAMLRequest={quote(by_post(authn_request(site.now))['SAMLRequest'], safe='')}"
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body, expected in ((f"{field}&{field}", 400), (field, 200)):
+        assert (await site.request("POST", "/saml/sso", data=body, headers=kind))[0] == expected
+
+
 LAUGHS = b"".join(b'<!ENTITY a%d "%s">' % (number, b"&a%d;" % (number - 1) * 10) for number in range(1, 10))
 DOCUMENTS: dict[str, Callable[[bytes], bytes]] = {
     "S09 comment in the Issuer": lambda good: good.replace(b"wiki.example.com/saml<", b"wiki.example.com/<!-- -->saml<"),

@@ -241,6 +241,7 @@ def contexts(comparison: str, *classes: str) -> str:
     return f'<p:RequestedAuthnContext Comparison="{comparison}">{listed}</p:RequestedAuthnContext>'
 
 
+DECLARATION = contexts("exact", PASSWORD).replace("ClassRef", "DeclRef")
 _CLASS = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
 REFUSED = {
     "artifact": ({"ProtocolBinding": "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"}, "", "UnsupportedBinding"),
@@ -249,6 +250,7 @@ REFUSED = {
     "stronger": ({}, contexts("exact", f"{_CLASS}X509"), "NoAuthnContext"),
     "better than all": ({}, contexts("better", PASSWORD), "NoAuthnContext"),
     "weaker at most": ({}, contexts("maximum", f"{_CLASS}Password"), "NoAuthnContext"),
+    "declarations": ({}, DECLARATION, "NoAuthnContext"),
     "unknown at least": ({}, contexts("minimum", "https://refeds.org/profile/mfa"), "NoAuthnContext"),
     "forced and passive": ({"ForceAuthn": "true", "IsPassive": "true"}, "", "NoPassive"),
     "somebody else": ({}, "<a:Subject><a:NameID>ben@corp.example.com</a:NameID></a:Subject>", "UnknownPrincipal"),
