@@ -26,7 +26,7 @@ from gateway.federation.oidc import BackChannelLogout, GrantChecks, OpenIdProvid
 from gateway.federation.outbound import open_outbound
 from gateway.federation.participants import LogoutChannel, Participants
 from gateway.federation.person_applications import ApplicationsByTrust, start_links
-from gateway.federation.rates import Rates
+from gateway.federation.rates import SharedRates
 from gateway.federation.refused_requests import record_refusals
 from gateway.federation.saml import LogoutChains, MetadataRefresh, Parties, SamlContext, SamlProvider, SoapLogout
 from gateway.federation.settings import FederationSettings
@@ -52,7 +52,7 @@ class Federation:
         *,
         checks: AccountChecks,
         authenticator: Authenticator,
-        rates: Rates,
+        rates: SharedRates,
         alarm: Callable[[str, dict[str, str]], None],
         public_url: str,
         secret: bytes,

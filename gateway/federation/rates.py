@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 KEPT_A_MINUTE: Final = 120
@@ -14,4 +15,16 @@ class Rates(Protocol):
 
     def draw(self, whose: str, rate: float, now: float) -> float:
         """Count one: 0, or seconds until one more may be. rate: how many a minute."""
+        ...
+
+
+class SharedRates(Rates, Protocol):
+    """And of failures, which all nodes count together."""
+
+    def failing(self, whose: str, most: int, now: float) -> float:
+        """Seconds until whoever has failed `most` times within a minute may try again; 0 for others."""
+        ...
+
+    async def fail(self, whose: Sequence[str], now: float) -> None:
+        """Count a failure of each. Raises StoreError."""
         ...

@@ -16,12 +16,14 @@ from gateway.federation.oidc.client_credentials import (
 from gateway.federation.oidc.context import NAMED_CLIENT, TRUST, OidcContext
 from gateway.federation.oidc.errors import InvalidClient
 from gateway.federation.oidc.parameters import Parameters
-from gateway.federation.trusts import Trust
+from gateway.federation.trusts import OidcClient, Trust
 from gateway.relay import CLIENT_ADDRESS, header_text
 
 REUSED_ASSERTIONS = "reused_assertions"
 """The switch of a trust whose client signs once for many requests."""
 _KIND = "client assertion"
+_LONGEST_NAME = 200
+"""Characters of a client_id that are counted by."""
 
 
 class ClientAuthentication:
@@ -46,13 +48,24 @@ class ClientAuthentication:
         if credentials.method == "private_key_jwt":
             await self._verify_assertion(trust, credentials)
         elif credentials.method != "none":
-            verify_secret(client.secrets if client is not None else (), credentials.secret)
+            await self._verify_secret(client, credentials, request[CLIENT_ADDRESS])
         check_method(client, credentials)
         if trust is None:
             raise InvalidClient("the client is unknown or disabled")
         request[TRUST] = trust.id
         self._context.limits.check_client(trust, request[CLIENT_ADDRESS])
         return trust
+
+    async def _verify_secret(self, client: OidcClient | None, credentials: ClientCredentials, address: str) -> None:
+        """Whoever tries out secrets has a few tries a minute, on all nodes together."""
+        limits = self._context.limits
+        whose = limits.of_secrets(credentials.client_id[:_LONGEST_NAME], address)
+        limits.check_failures(whose)
+        try:
+            verify_secret(client.secrets if client is not None else (), credentials.secret)
+        except InvalidClient:
+            await limits.count_failure(whose)
+            raise
 
     async def _verify_assertion(self, trust: Trust | None, credentials: ClientCredentials) -> None:
         if trust is None:

@@ -41,7 +41,7 @@ from gateway.federation.oidc.pushed_requests import PushedRequests
 from gateway.federation.oidc.refusal import error_page, log_refusal
 from gateway.federation.oidc.tokens import Tokens
 from gateway.federation.participants import Participants
-from gateway.federation.rates import Rates
+from gateway.federation.rates import SharedRates
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Resume, Transactions
 from gateway.federation.trials import Trials
@@ -69,7 +69,7 @@ class OpenIdProvider:
         secret: bytes,
         checks: GrantChecks,
         authenticator: Authenticator,
-        rates: Rates,
+        rates: SharedRates,
         documents: KeySetSource,
         logo: Callable[[str], str],
         clock: Callable[[], float],

@@ -77,10 +77,11 @@ class DevicePages:
         session = await self._signin.session_of(request)
         if session is None:
             return self._signin.redirect_to_signin(_path(folded_code(typed)))
-        self._check_guesses(request, session)
+        guess = self._check_guesses(request, session)
         found = await self._codes.look(typed, self._context.clock())
         trust = self._context.trusts.get(found.trust) if found is not None else None
         if found is None or trust is None:
+            await self._context.limits.count_failure(guess)
             log.info("oidc.device_code_unknown")
             return self._entry(request, typed[:32], Message.UNKNOWN_CODE)
         return self._refuse(request, trust, session) or self._ask(request, found, trust, session, folded_code(typed))
@@ -92,10 +93,11 @@ class DevicePages:
         session = await self._signin.session_of(request)
         if session is None or session.name != fields.get("session"):
             return self._signin.redirect_to_signin(_path(code))  # somebody else, perhaps: they are asked themselves
-        self._check_guesses(request, session)
+        guess = self._check_guesses(request, session)
         found = await self._codes.take(code, now)
         trust = self._context.trusts.get(found.trust) if found is not None else None
         if found is None or trust is None:
+            await self._context.limits.count_failure(guess)
             return self._entry(request, "", Message.UNKNOWN_CODE)
         if refusal := self._refuse(request, trust, session):
             return refusal
@@ -110,15 +112,19 @@ class DevicePages:
 
     # -- inside
 
-    def _check_guesses(self, request: web.Request, session: Session) -> None:
-        """Count one more code that is tried. Raises TooManyRequests."""
+    def _check_guesses(self, request: web.Request, session: Session) -> Mapping[str, int]:
+        """Count one more code that is tried; whose failure it is if there is none. Raises TooManyRequests."""
         account = session.record.account
         whose = (
             f"device address {address_key(request[CLIENT_ADDRESS])}",
             f"device account {account.directory} {account.object}",
         )
-        if (wait := max(self._context.limits.draw(one, GUESSES) for one in whose)) > 0:
+        limits = self._context.limits
+        if (wait := max(limits.draw(one, GUESSES) for one in whose)) > 0:
             raise TooManyRequests(f"more than {GUESSES} device codes a minute", wait)
+        wrong = dict.fromkeys(whose, GUESSES)
+        limits.check_failures(wrong)
+        return wrong
 
     def _refuse(self, request: web.Request, trust: Trust, session: Session) -> web.Response | None:
         """A page, where the person may not use the application, or its claims policy has no name for them."""

@@ -1,7 +1,8 @@
 """Admission (smart lockout): may this attempt go on to Active Directory?
 
-Three guards, all pure: `lockout` for each account, `throttle` for each client address, `callers` for each API key. What
-belongs here: deciding. What does not: asking AD, keeping time, telling the person.
+Guards, all pure: `lockout` for each account, `throttle` for each client address, `callers` for each API key, `failures` of
+secrets and codes that are no account's. What belongs here: deciding. What does not: asking AD, keeping time, telling the
+person.
 """
 
 from gateway.relay.credentials.admission.admission import (

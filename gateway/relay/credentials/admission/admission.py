@@ -28,8 +28,8 @@ from msgspec.structs import replace
 
 from foundation.addresses import address_key
 from gateway.protocol import Outcome
-from gateway.relay.credentials.admission import lockout, throttle
-from gateway.relay.credentials.admission.callers import CallerRates
+from gateway.relay.credentials.admission import failures, lockout, throttle
+from gateway.relay.credentials.admission.callers import RECORDS, CallerRates
 from gateway.relay.credentials.admission.lockout import Guess
 from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
 from gateway.relay.credentials.admission.names import fold_name, local_part
@@ -54,6 +54,8 @@ then."""
 _SPELLING, _NAMESAKES, _ACCOUNT = b"sS", b"nN", b"aA"
 """Last byte of a key: of what it is the key, for unfamiliar places and for familiar ones."""
 _FAMILIAR = b"SNA"
+_FAILURES = b"ff"
+"""The same of what is no account."""
 
 
 class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -157,6 +159,8 @@ class Admission:
         self._store = store if store is not None else MemoryAdmissionStore(settings)
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
         self._rates = CallerRates()
+        self._failures: OrderedDict[str, LockRecord] = OrderedDict()
+        """As this node knows them."""
         self._node, self._numbers = secrets.token_bytes(8), 0
 
     def use(self, settings: AdmissionSettings) -> None:
@@ -376,6 +380,31 @@ class Admission:
     def draw(self, whose: str, rate: float, now: float) -> float:
         """Count a request of whoever it is, `rate` a minute: 0, or seconds until one more may be."""
         return self._rates.draw(whose, rate, now)
+
+    def failing(self, whose: str, most: int, now: float) -> float:
+        """Seconds until whoever has failed `most` times within a minute may try again; 0 for others, as this node knows."""
+        return failures.wait(self._failures.get(whose, BLANK), most, now)
+
+    async def fail(self, whose: Sequence[str], now: float) -> None:
+        """Count a failure of each, here before anything is awaited, then for all nodes; see `failures`."""
+        keys = {name: _name_key(self._keys()[0], _FAILURES, name, familiar=False) for name in whose}
+        for name in whose:
+            self._note_failures(name, failures.fail(self._failures.get(name, BLANK), now))
+
+        def rule(records: Records) -> tuple[Records, Records]:
+            after = {key: failures.fail(record, now) for key, record in records.items()}
+            return after, after
+
+        shared = await self._apply(tuple(keys.values()), rule)
+        for name, key in keys.items():
+            if shared[key].failures > self._failures.get(name, BLANK).failures:
+                self._note_failures(name, shared[key])
+
+    def _note_failures(self, name: str, record: LockRecord) -> None:
+        self._failures[name] = record
+        self._failures.move_to_end(name)
+        if len(self._failures) > RECORDS:
+            self._failures.popitem(last=False)
 
     async def unlock(self, user_names: Sequence[str], accounts: Sequence[bytes] = ()) -> bool:
         """Forget what is counted against an account: any of its spellings, or its digests. False where nothing was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -23,6 +24,12 @@ class OneEach:
     def draw(self, whose: str, rate: float, now: float) -> float:
         self.seen.append(whose)
         return float(self.seen.count(whose) - 1)
+
+    def failing(self, whose: str, most: int, now: float) -> float:
+        return 0.0
+
+    async def fail(self, whose: Sequence[str], now: float) -> None:
+        """Nobody fails here."""
 
 
 @pytest.fixture

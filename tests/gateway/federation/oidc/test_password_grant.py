@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from gateway.federation.oidc import limits
 from gateway.federation.trusts import TrustAccess
 from gateway.protocol import Outcome
 from gateway.relay import RelayAuthenticator, Verdict
-from tests.gateway.federation.oidc.stand import ANNA, BEN, OTHER, PASSWORD, OidcStand, changed, in_thread, oidc_stand
+from tests.gateway.federation.oidc.stand import ANNA, BEN, OTHER, PASSWORD, SECRET, OidcStand, changed, in_thread, oidc_stand
 
 OLD = changed(grants=("authorization_code", "password", "refresh_token"))
 PAGE = changed(
@@ -119,6 +121,29 @@ async def test_a_client_sends_no_more_than_it_may(stand: OidcStand) -> None:
     assert [status for status, _, _ in answers] == [200, 200, 200, 429]
     assert int(answers[-1][2]["Retry-After"]) > 0
     assert (await stand.post("/oidc/revoke", _own("other")))[0] == 200
+
+
+async def test_secrets_are_not_tried_out(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few a minute, then the right one is not looked at either; of clients that there are and others alike."""
+    monkeypatch.setattr(limits, "WRONG_SECRETS", 3)
+    for client in ("app", "nobody"):
+        wrong = {"client_id": client, "client_secret": "wrong", "token": "x"}
+        answers = [await stand.post("/oidc/introspect", wrong) for _ in range(4)]
+        assert [status for status, _, _ in answers] == [401, 401, 401, 429]
+        assert int(answers[-1][2]["Retry-After"]) > 0
+    assert (await stand.post("/oidc/revoke", _own("app")))[0] == 429
+    assert (await stand.post("/oidc/revoke", _own("other")))[0] == 200
+    monkeypatch.setattr(limits, "WRONG_SECRETS_OF_ADDRESS", 6)
+    assert (await stand.post("/oidc/revoke", _own("other")))[0] == 429
+
+
+async def test_another_way_to_prove_itself_is_no_guess(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that find out by trying whether it is Basic or the form (Go's oauth2) bring the right secret."""
+    monkeypatch.setattr(limits, "WRONG_SECRETS", 1)
+    basic = {"Authorization": f"Basic {base64.b64encode(f'app:{SECRET}'.encode()).decode()}"}
+    for _ in range(3):
+        assert (await stand.post("/oidc/revoke", {"token": "x"}, headers=basic))[0] == 401
+    assert (await stand.post("/oidc/revoke", _own("app")))[0] == 200
 
 
 async def test_an_address_sends_no_more_than_it_may(stand: OidcStand) -> None:

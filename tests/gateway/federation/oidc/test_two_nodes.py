@@ -8,6 +8,7 @@ import secrets
 
 import pytest
 
+from gateway.federation.oidc import limits
 from gateway.federation.oidc.grant_types.device_code import DEVICE_CODE
 from tests.gateway.federation.oidc.stand import (
     ANNA,
@@ -92,3 +93,20 @@ async def test_a_request_that_no_address_holds_reaches_the_other_node(two_nodes:
             assert arrival.members["state"] == state
             assert (await stand.redeem(arrival.code))[0] == 200
             next(stand.turns)
+
+
+async def test_what_is_tried_at_one_node_counts_at_the_other(two_nodes: TwoNodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets of a client, and passwords by its grant: from node to node there is one more try than at one."""
+    people = FakeDirectories({ANNA: PASSWORD})
+    monkeypatch.setattr(limits, "WRONG_SECRETS", 4)
+    async with two_nodes.agent(people), trusting_client(two_nodes._home) as client:
+        stand = OidcStand(two_nodes.relays, people, two_nodes._home, client)
+        await stand.trust(changed(APP, grants=("authorization_code", "password")))
+        wrong = {"client_id": "nobody", "client_secret": "wrong", "token": "x"}
+        assert [(await stand.post("/oidc/revoke", wrong))[0] for _ in range(7)] == [401] * 5 + [429] * 2
+        tried = {"grant_type": "password", "username": ANNA, "scope": "openid"}
+        for number in range(12):
+            await stand.token(**tried, password=f"wrong {number}")
+        asked = len(people.binds)
+        answers = [(await stand.token(**tried, password=PASSWORD))[0] for _ in range(2)]
+        assert (answers, len(people.binds)) == ([429, 429], asked)
