@@ -75,7 +75,8 @@ async def test_keys_are_replaced_while_people_sign_in(site: FederatedSite) -> No
             await site.relay.federation.rollovers.start(ring)
         await site.relay.store.generations.look()
         both = await metadata(site)
-        assert len(set(re.findall("X509Certificate>([^<]+)<", both.partition("IDPSSODescriptor")[2]))) == 2
+        signing = re.findall('use="signing".*?X509Certificate>([^<]+)<', both.partition("IDPSSODescriptor")[2])
+        assert len(set(signing)) == 2
         (apache.home / "idp.xml").write_text(both)
         apache.reload()
         async with asyncio.timeout(_LIMIT):
