@@ -162,7 +162,6 @@ def test_a_party_without_addresses_gets_no_answer() -> None:
             INVALID_NAME_ID_POLICY,
             f"it wants a name made for {ENTITY.upper()}",
         ),
-        ({"encrypted_subject": b"<EncryptedID/>"}, RESPONDER, REQUEST_UNSUPPORTED, "its subject is encrypted"),
         (
             {"force_authn": True, "passive": True},
             RESPONDER,

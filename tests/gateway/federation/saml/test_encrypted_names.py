@@ -253,7 +253,7 @@ async def test_what_cannot_be_encrypted_is_not_sent(
     """The metadata of the party has no certificate for that (any more): a status, and no assertion in the open."""
     await provider.change(**fields, metadata_url="https://wiki.example.com/metadata")
     await site.sign_in()
-    answer = answer_in((await site.get(by_redirect(authn_request(site.now, inside))))[1])
+    answer = answer_in((await site.get(by_redirect(authn_request(site.now, inside), keys=own_keys())))[1])
     assert (answer.status, answer.find("//a:Assertion")) == (["Responder", status], [])
 
 
