@@ -119,7 +119,7 @@ async def test_what_the_trust_says_is_signed(site: Site, provider: Provider, sig
 
 @pytest.mark.parametrize("known", ["", pem(elliptic_party()[1])], ids=["no certificate", "not RSA"])
 async def test_what_cannot_be_encrypted_is_not_told(site: Site, provider: Provider, known: str) -> None:
-    """S25: metadata has expired, or names a key that nothing can be encrypted for: then not in the clear either."""
+    """Metadata has expired, or names a key that nothing can be encrypted for: then not in the clear either."""
     await provider.change(encrypt=True, metadata_url="https://wiki.example.com/metadata", encryption_certificate=known)
     answer = await signed_in(site, by_redirect(authn_request(site.now), keys=own_keys()))
     assert answer.status == ["Responder", "RequestDenied"]
