@@ -15,6 +15,9 @@
     account_sweep  asks whether accounts still live behind what nobody uses
     sessions/      sessions as an administrator sees and ends them
     participants   who hangs on a session, and how they are told of its end
+    applications   what the sign-in page knows of the application that waits; logos: the pictures of applications
+    refused_requests metrics   what was refused and issued: in the trail, and counted; rates: how much in a minute
+    settings
 
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
 """

@@ -46,7 +46,8 @@ class OutboundAnswer(NamedTuple):
 class Outbound:
     """destinations: where connections may go. ca_file: authorities of the servers (PEM), beside the system's.
 
-    proxy: `http://host:port` for addresses of the Internet; empty: none. timeout: seconds for one question. clock: seconds.
+    proxy: `http://host:port` for addresses of the Internet; empty or `none`: no proxy. timeout: seconds for one question.
+    clock: seconds.
     """
 
     def __init__(

@@ -28,9 +28,9 @@ log = structlog.get_logger()
 TIME_LIMIT: Final = 5.0
 """Seconds until an application must have been told: a person waits for the page."""
 AT_ONCE: Final = 256
-"""Messages that are on their way at a time. Waiting for a place takes nothing of an application's time …"""
-PATIENCE: Final = 3
-"""… and one that was silent so often is not told again in the same go: it would hold the places of others."""
+"""Messages that are on their way at a time. Waiting for a place takes nothing of an application's time."""
+MOST_SILENCES: Final = 3
+"""An application that did not answer so often is not told again in the same batch: it would hold the places of others."""
 
 
 class SessionOver(Exception):
@@ -46,7 +46,7 @@ class LogoutChannel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Go:
+class _Batch:
     """What those share who are told at one time."""
 
     places: asyncio.Semaphore
@@ -182,29 +182,30 @@ class Participants:
 
     async def tell(self, participants: Sequence[Participant], *, but: str = "") -> list[Departure]:
         """Tell them, in parallel, each within its time. but: id of the trust that asked for it, and knows already."""
-        go = _Go(asyncio.Semaphore(AT_ONCE))
+        batch = _Batch(asyncio.Semaphore(AT_ONCE))
         asked = [participant for participant in participants if participant.trust.id != but]
-        outcomes = await asyncio.gather(*(self._tell(participant, go) for participant in asked))
+        outcomes = await asyncio.gather(*(self._tell(participant, batch) for participant in asked))
         return [
             Departure(application=participant.trust.name, outcome=outcome)
             for participant, outcome in zip(asked, outcomes, strict=True)
         ]
 
-    async def _tell(self, participant: Participant, go: _Go) -> DepartureOutcome:
+    async def _tell(self, participant: Participant, batch: _Batch) -> DepartureOutcome:
         channel, trust = self._channels.get(participant.trust.protocol), participant.trust
         outcome: DepartureOutcome = "no way"
         if channel is not None:
-            async with go.places:
-                outcome = await self._tell_by(channel, participant, go) if go.silent[trust.id] < PATIENCE else "failed"
+            async with batch.places:
+                is_silent = batch.silent[trust.id] >= MOST_SILENCES
+                outcome = "failed" if is_silent else await self._tell_by(channel, participant, batch)
         log.info("logout.told", trust=trust.id, outcome=outcome, **self._tried(participant))
         return outcome
 
-    async def _tell_by(self, channel: LogoutChannel, participant: Participant, go: _Go) -> DepartureOutcome:
+    async def _tell_by(self, channel: LogoutChannel, participant: Participant, batch: _Batch) -> DepartureOutcome:
         try:
             async with asyncio.timeout(self._time_limit):
                 return await channel.tell(participant.record, participant.trust)
         except TimeoutError:
-            go.silent[participant.trust.id] += 1
+            batch.silent[participant.trust.id] += 1
             return "failed"
 
     def _tried(self, participant: Participant) -> dict[str, str]:

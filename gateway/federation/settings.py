@@ -110,11 +110,11 @@ class FederationSettings:
     client_rate: Annotated[int, Bounds(most=10_000_000)] = 60_000
     """Maximum number of requests a minute of one OpenID Connect client to the endpoints that servers call, on each node."""
     ca_file: Path | None = None
-    """CA certificates (PEM) for the HTTPS certificates of applications that the relay sends logout messages to, or whose
-    metadata it reads, in addition to the system's certificate store."""
+    """CA certificates (PEM) for the HTTPS certificates of applications' servers that the relay connects to, in addition to
+    the system's certificate store."""
     application_networks: tuple[Annotated[str, network], ...] = ()
     """Private networks (such as `10.20.0.0/16`) in which the relay may connect to applications' servers, to sign users out
-    and to read metadata and keys. Everywhere else it connects to public addresses only. Loopback and link-local
+    and to read metadata, keys and logos. Everywhere else it connects to public addresses only. Loopback and link-local
     addresses and the metadata services of clouds have to be named exactly: a larger network does not include them."""
     proxy: Annotated[str, OrEmpty(proxy_address)] = ""
     """HTTP proxy (`http://host:port`) for applications' servers with public addresses. Servers in `application_networks` are

@@ -48,8 +48,8 @@ class SigningKeys:
 
         tried: id of the key that is tried (`Trial`); for as long as it may be, that one.
         """
-        if tried and (trial := self._keys.get(tried)) is not None and may_be_tried(trial, ring, algorithm):
-            return trial
+        if tried and (tried_key := self._keys.get(tried)) is not None and may_be_tried(tried_key, ring, algorithm):
+            return tried_key
         key = signing_at(self._by_algorithm.get((ring, algorithm), ()), self._clock())
         if key is None:
             raise NoSigningKey(ring, algorithm)

@@ -134,7 +134,8 @@ def _taken(trust: Trust, described: PartyDescription) -> Iterator[str]:
     if described.requests_signed:
         yield "unsigned requests are refused"
     if described.encryption:
-        state = "assertions are encrypted for it" if trust.saml.encrypt else "used once `saml.encrypt` is set"
+        is_used = trust.saml.encrypt or trust.saml.encrypt_name_id
+        state = "used" if is_used else "used where a request wants its NameID encrypted; see `saml.encrypt`"
         yield f"encryption certificate: {described.encryption[0].subject} ({state})"
     yield f"NameID format: {trust.saml.name_id_format}"
     for url in described.logos[:1]:

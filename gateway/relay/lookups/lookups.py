@@ -36,9 +36,9 @@ EACH: Final = 3.0
 MOST_AGENTS: Final = 8
 """Agents that are asked about one person."""
 MOST_KEPT: Final = 1_000
-"""Answers that are kept; one with 200 groups takes about 30 kB …"""
+"""Answers that are kept; one with 200 groups takes about 30 kB, one with a photo 100 kB."""
 KEPT_FOR: Final = 60.0
-"""… and one with a photo 100 kB, so that none is kept for longer than anybody wants: seconds."""
+"""Seconds for which an answer is kept: nobody takes an older one, and it would only take memory."""
 MOST_AT_ONCE: Final = 256
 """People who are asked about at a time; beyond that nobody knows."""
 

@@ -10,7 +10,7 @@
     orders          acts of an administrator, over the control socket
     rollovers       what is due is started, what is in progress continues; plans, orders, acknowledgements
 
-All but the last three are pure.
+All but the last four are pure.
 """
 
 from gateway.federation.keys.rollover.executor import RingContext
