@@ -134,8 +134,8 @@ def _parse_changed(records: Iterable[TrustRecord], before: Mapping[str, ParsedTr
 
 def _bounded(names: Iterable[str]) -> tuple[str, ...]:
     """Each once, whatever its case, and no more than one look-up takes; the others stay as they were at the sign-in."""
-    each = {name.lower(): name for name in sorted(names)}
-    wanted = tuple(each[folded] for folded in sorted(each))
+    by_folded = {name.lower(): name for name in sorted(names)}
+    wanted = tuple(by_folded[folded] for folded in sorted(by_folded))
     if len(wanted) > MOST_ATTRIBUTES:
         log.warning("trusts.too_many_attributes", most=MOST_ATTRIBUTES, left_out=wanted[MOST_ATTRIBUTES:])
     return wanted[:MOST_ATTRIBUTES]

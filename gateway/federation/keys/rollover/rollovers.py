@@ -362,7 +362,7 @@ def marks_of(ring: ObservedRing) -> dict[str, str]:
     """What a plan was made on. Pure: keys and how they stand, who must learn of them, and the periods."""
     return {
         "keys": hashed([(record.id, record.state) for record in ring.records]),
-        "applications": hashed(sorted((one.name, one.kind, one.refresh) for one in ring.ledger.partners)),
+        "applications": hashed(sorted((partner.name, partner.kind, partner.refresh) for partner in ring.ledger.partners)),
         "settings": hashed(ring.settings),
     }
 

@@ -126,14 +126,14 @@ class LogoutChains:
         now, known = self._context.clock(), list(participants)
         ahead = tuple(
             Stop(
-                trust=one.trust.id,
-                name=one.trust.name,
-                index=one.record.index,
+                trust=participant.trust.id,
+                name=participant.trust.name,
+                index=participant.record.index,
                 subject=subject,
-                tried=one.record.tried_at(now),
+                tried=participant.record.tried_at(now),
             )
-            for one in known
-            if (subject := read_details(one.record.details)) is not None
+            for participant in known
+            if (subject := read_details(participant.record.details)) is not None
         )
         return LogoutChain(ahead=ahead, id=new_id(), departures=tuple(departures), sessions=sessions_of(known))
 
