@@ -120,7 +120,7 @@ class DevicePages:
             f"device account {account.directory} {account.object}",
         )
         limits = self._context.limits
-        if (wait := max(limits.draw(one, GUESSES) for one in whose)) > 0:
+        if (wait := max(limits.draw(name, GUESSES) for name in whose)) > 0:
             raise TooManyRequests(f"more than {GUESSES} device codes a minute", wait)
         wrong = dict.fromkeys(whose, GUESSES)
         limits.check_failures(wrong)
