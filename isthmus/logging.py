@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import logging
 import re
 import sys
@@ -36,7 +37,11 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def _to_json(event: EventDict, **_options: Any) -> str:
-    return visible_json(_encode(event).decode())
+    try:
+        text = _encode(event).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as names of files and strangers' JSON may have one
+        text = json.dumps(event, default=repr)
+    return visible_json(text)
 
 
 def make_visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -31,13 +31,18 @@ _LONGEST_NAME = 100
 
 def log_refusal(request: web.Request, error: OAuthError) -> None:
     """Why, and whose request it was; no secret of it. That a device's user has not answered yet is no refusal."""
-    trust, detail = request.get(TRUST, ""), f"{error.parameter} {error.detail}".strip()
-    path, named = path_of(request), "" if trust else request.get(NAMED_CLIENT, "")[:_LONGEST_NAME]
+    trust, detail = request.get(TRUST, ""), _storable(f"{error.parameter} {error.detail}".strip())
+    path, named = path_of(request), "" if trust else _storable(request.get(NAMED_CLIENT, "")[:_LONGEST_NAME])
     if isinstance(error, AuthorizationPending):
         log.debug("oidc.pending", path=path, detail=detail, trust=trust)
         return
     log.info("oidc.refused", path=path, error=error.code, detail=detail, trust=trust, client=named)
     note_refusal(request, trust=trust, protocol="oidc", reason=error.code, detail=detail, client=named)
+
+
+def _storable(text: str) -> str:
+    """A stranger's JSON may have half of a surrogate pair in it, which no database keeps."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def as_oauth_error(error: OAuthError | StoreError | SigningKeyError | web.HTTPException) -> OAuthError:

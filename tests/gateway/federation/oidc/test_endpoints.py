@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def _tokens_of(stand: OidcStand) -> Tokens:
     relay = stand.relay
     seal = Seal(relay.store.keyring, "oidc access tokens", time.time)
     return Tokens(stand.issuer, relay.federation.keys, seal)
+
+
+async def test_half_a_surrogate_pair_is_refused_as_anything_else(stand: OidcStand) -> None:
+    """JSON may have one in it, and no log and no database does: the refusal is told, logged and kept all the same."""
+    header, claims = (b64encode(text).decode().rstrip("=") for text in (b'{"alg":"ES256"}', b'{"sub":"a\\ud800"}'))
+    proof = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": f"{header}.{claims}.eA"}
+    status, body, _ = await stand.post("/oidc/token", {"grant_type": "client_credentials", **proof})
+    assert (status, body["error"]) == (401, "invalid_client")
+    (entry, *_) = await stand.relay.store.audit.entries(limit=1)
+    assert (entry.event.kind, entry.event.detail["client"]) == ("federation.refused", "a?")
 
 
 async def test_a_token_is_brought_in_one_way(stand: OidcStand) -> None:
