@@ -95,7 +95,7 @@ class TrustFolder:
         gone = [] if before is None else list(self._gone({*stamps, *before}))
         self._found = {}
         finished = await self._apply(settled, gone)
-        unseen = {name for name in stamps if name not in settled or not finished}
+        unseen = {_told_as(name) for name in stamps if name not in settled or not finished}
         self.problems = {name: problem for name, problem in self.problems.items() if name in unseen} | self._found
 
     def _gone(self, names: set[str]) -> Iterator[TrustRecord]:
@@ -180,7 +180,7 @@ class TrustFolder:
 
     def _tell(self, name: str, problem: str) -> None:
         """In the log once for each state of a file."""
-        self._found[name] = problem
+        self._found[_told_as(name)] = _told_as(problem)
         told = (self._files[name].stamp, problem)
         if self._told.get(name) != told:
             self._told[name] = told
@@ -193,7 +193,12 @@ def file_problems(folder: Path) -> dict[str, str]:
     if stamps is None:
         return {"": _no_folder(folder)}
     files = {name: _read(folder / name, stamp) for name, stamp in stamps.items()}
-    return {name: file.problem for name, file in sorted(files.items()) if file.problem}
+    return {_told_as(name): _told_as(file.problem) for name, file in sorted(files.items()) if file.problem}
+
+
+def _told_as(text: str) -> str:
+    """A file's name may be no UTF-8 (PEP 383), and JSON is."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _no_folder(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.typing import EventDict
 
@@ -173,6 +174,17 @@ async def test_what_is_no_trust_file(follower: Follower, logs: list[EventDict], 
     assert await follower.versions() == {}
     (told,) = [entry for entry in logs if entry["event"] == "trust_file.unusable"]
     assert words in told["problem"]
+
+
+async def test_a_name_that_is_no_text_is_told_too(follower: Follower) -> None:
+    """By codes for its bytes: a name in another encoding must not keep the command from telling of the other files."""
+    (follower.path / os.fsdecode(b"\xff.toml")).write_text(OIDC)
+    for _ in range(3):
+        await follower.folder.look()
+    assert list(follower.folder.problems) == ["\\udcff.toml"]
+    assert "name the file wiki.toml" in follower.folder.problems["\\udcff.toml"]
+    assert file_problems(follower.path) == follower.folder.problems
+    assert msgspec.json.encode(follower.folder.problems)
 
 
 async def test_what_is_beside_trust_files_is_not_read(follower: Follower, logs: list[EventDict]) -> None:
