@@ -29,7 +29,11 @@ _NEVER_BY_CHANCE: Final[tuple[Network, ...]] = tuple(
     )
 )
 """A larger network does not name these: 100.0.0.0/8 or fd00::/8 means machines of the organisation."""
-_SITE_LOCAL: Final = ipaddress.ip_network("fec0::/10")  # deprecated (RFC 3879), still routed in places
+_LOCAL: Final[tuple[Network, ...]] = (
+    ipaddress.ip_network("fec0::/10"),  # site-local: deprecated (RFC 3879), still routed in places
+    ipaddress.ip_network("64:ff9b:1::/48"),  # of a NAT64 that may lead anywhere inside (RFC 8215)
+)
+"""Inside, though Python does not say so of each, or not in every version."""
 _NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _COMPATIBLE: Final = (ipaddress.ip_network("::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))
 """IPv4 in the last 32 bits (RFC 4291 section 2.5.5.1; RFC 2765 section 2.1)."""
@@ -57,7 +61,7 @@ class Destinations:
 
 def is_of_the_internet(address: IPAddress) -> bool:
     """Not of this machine, its link, a private network, or a cloud's own services."""
-    unusual = address.is_multicast or address in _SITE_LOCAL or any(address in network for network in _NEVER_BY_CHANCE)
+    unusual = address.is_multicast or any(address in network for network in (*_LOCAL, *_NEVER_BY_CHANCE))
     return address.is_global and not unusual
 
 
