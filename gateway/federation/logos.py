@@ -33,6 +33,9 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
+_JPEG_BARE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDA), 0xFF})
+"""Codes after which no length comes: none stands before the size of a picture, and whoever took one for a segment would look
+for the size in another place than a browser."""
 _JPEG_SIZES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of frames (ITU T.81, table B.1), which hold height and width."""
 
@@ -146,6 +149,8 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
         if content[place + 1] in _JPEG_SIZES:
             height, width = struct.unpack(">HH", content[place + 5 : place + 9])
             return width, height
+        if content[place + 1] in _JPEG_BARE:
+            return None
         place += 2 + int.from_bytes(content[place + 2 : place + 4])
     return None
 

@@ -23,6 +23,9 @@ __all__ = ["opener", "pair", "store", "url"]
 
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0000b080010002001011100ffd9")
 
+SIZE_OF_60_000 = bytes.fromhex("ffc0000b08ea60ea6001011100")
+"""To a browser. Whoever takes the TEM before it, which has no length, for a segment reads on behind it."""
+
 
 def png(width: int = 3, height: int = 2) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
@@ -50,6 +53,7 @@ def test_what_is_a_picture() -> None:
         (png()[:20], "neither PNG nor JPEG"),
         (JPEG[:22], "neither PNG nor JPEG"),
         (b"\xff\xd8\xff\xe0\x00\x00" * 5, "neither PNG nor JPEG"),
+        (JPEG[:2] + b"\xff\x01" + SIZE_OF_60_000.ljust(0xFFC0, b"\0") + JPEG[2:], "neither PNG nor JPEG"),
         (png().ljust(LARGEST_LOGO + 1, b"\0"), "more than 102400"),
         (png(2049, 1), "2049 by 1 pixels"),
         (png(1, 60_000), "60000 pixels"),
