@@ -122,7 +122,9 @@ class SignOnEndpoint:
         fresh_since = now if asked.force_authn else self._fresh_since(party)
         if asked.passive:
             return await self._passively(request, party, pending, fresh_since)
-        return await self._with_session(request, party, pending, fresh_since=fresh_since)
+        # a name that was encrypted is shown to nobody: another party's ciphertext would be read on the page
+        expected = asked.subject.value if asked.subject is not None else ""
+        return await self._with_session(request, party, pending, fresh_since=fresh_since, expected=expected)
 
     async def _subject(self, incoming: IncomingRequest) -> str:
         """Who is asked for; empty: anybody. Raises StatusRefused."""
@@ -152,8 +154,9 @@ class SignOnEndpoint:
         return await self._respond(request, party, pending, session)
 
     async def _with_session(
-        self, request: web.Request, party: Party, pending: PendingSignOn, *, fresh_since: float
+        self, request: web.Request, party: Party, pending: PendingSignOn, *, fresh_since: float, expected: str = ""
     ) -> web.StreamResponse:
+        """expected: who the party says will sign in."""
         session = await self._signin.session_of(request)
         transaction = Transaction(
             protocol="saml",
@@ -161,7 +164,7 @@ class SignOnEndpoint:
             request=_encode(pending),
             fresh_since=fresh_since,
             session=session.name if session is not None else "",
-            hint=pending.subject if "@" in pending.subject else "",
+            hint=expected if "@" in expected else "",
         )
         if session is None or not transaction.accepts(session):
             stranger = request[CLIENT_ADDRESS] if session is None else ""

@@ -199,6 +199,16 @@ async def test_a_subject_may_be_encrypted(
     assert answer_in(page).status == status
 
 
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_a_subject_that_was_encrypted_stands_on_no_page(site: Site, provider: Provider, encrypted: bool) -> None:
+    """A party that got hold of what another one has encrypted for us would read it there; a plain one fills the field."""
+    (certificate,) = await certificates(site)
+    plain = authn_request(site.now, f"<a:Subject><a:NameID>{ANNA}</a:NameID></a:Subject>")
+    shown = await site.open(by_redirect(about(site.now, certificate, ANNA) if encrypted else plain, keys=own_keys()))
+    assert 'name="user_name"' in shown.page
+    assert (ANNA in shown.page) is not encrypted
+
+
 # -- names of ours
 
 
