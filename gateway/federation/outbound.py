@@ -131,11 +131,11 @@ class Outbound:
                 return self._proxy
             raise
         addresses = [str(info[4][0]) for info in found]
-        allowed = [address for address in addresses if self._destinations.allow(address)]
-        if not allowed:
-            raise FetchFailed(url, f"{addresses[0]} {_INSIDE}")
-        inside = any(self._destinations.name(address) for address in allowed)
-        return self._proxy if self._proxy and not inside else None
+        refused = [address for address in addresses if not self._destinations.allow(address)]
+        by_proxy = self._proxy and not any(self._destinations.name(address) for address in addresses)
+        if refused and (by_proxy or len(refused) == len(addresses)):  # a proxy would take whichever it likes
+            raise FetchFailed(url, f"{refused[0]} {_INSIDE}")
+        return self._proxy if by_proxy else None
 
     def _make_socket(self, address: tuple[Any, ...]) -> socket.socket:
         """address: family, type, protocol, name, and the address proper. Raises OSError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -129,6 +130,21 @@ async def test_by_a_proxy(publisher: Publisher, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(FetchFailed):
             await Outbound(Destinations()).get("https://nobody.invalid/document", most=10)
         assert proxy.tunnels == [publisher.url.removeprefix("https://")]
+
+
+@pytest.mark.parametrize("proxy", ["", "http://proxy.example.com:3128"])
+async def test_a_name_that_leads_inside_as_well_is_not_left_to_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """It would take whichever address it likes; where the relay connects itself, each socket is judged."""
+
+    async def resolved(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(2, 1, 6, "", (address, 443)) for address in ("1.1.1.1", "10.1.2.3")]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+    with pytest.raises(FetchFailed, match=r"10\.1\.2\.3 is neither") if proxy else contextlib.nullcontext():
+        await Outbound(Destinations(), proxy=proxy).check("https://app.example.com/")
+    await Outbound(Destinations(("10.0.0.0/8",)), proxy=proxy).check("https://app.example.com/")
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"])
