@@ -77,7 +77,7 @@ def import_metadata(source: MetadataSource, trust_id: str, before: Trust | None,
     trust = replace(trust, saml=party)
     return MetadataImport(
         trust=trust,
-        taken=tuple(_taken(trust, described)),
+        taken=tuple(_taken(trust, described, new=before is None)),
         dropped=tuple(_dropped(trust, described, new=before is None)),
         logo=next(iter(described.logos), ""),
     )
@@ -122,7 +122,9 @@ def _name_id_format(described: PartyDescription) -> str:
     return next((name for name in described.name_id_formats if name in NAME_ID_FORMATS), "")
 
 
-def _taken(trust: Trust, described: PartyDescription) -> Iterator[str]:
+def _taken(trust: Trust, described: PartyDescription, *, new: bool) -> Iterator[str]:
+    if new:
+        yield f"name, which users see: {trust.name}"
     yield f"entity ID: {described.entity_id}"
     for consumer in _consumers(described):
         yield f"responses go to: {consumer.url}" + (" (default)" if consumer.default else "")

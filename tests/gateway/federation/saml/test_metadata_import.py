@@ -54,6 +54,7 @@ def test_from_a_file_everything_is_copied() -> None:
     assert any("answers go to the same address" in line for line in found.dropped)
     assert any(line.startswith("validUntil 2027-01-01") for line in found.dropped)
     assert "unsigned requests are refused" in found.taken
+    assert f"name, which users see: {found.trust.name}" in found.taken
     assert read_trust(write_trust(found.trust), Path("grafana.toml")) == found.trust
 
 
