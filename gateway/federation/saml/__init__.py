@@ -7,6 +7,7 @@
     metadata_import         by an administrator, into a trust
     encrypted_names         names that a party has encrypted for us
     responses documents     what a party is told; pysaml2's object model
+    seen_messages           what is taken, or answered, once
     pending_sign_on         a request while the person is at a page of ours
     logout/       single logout: the parties of a session are told of its end
     endpoints/    the addresses

@@ -10,7 +10,6 @@ another one, or sends none from the other site.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,7 +33,6 @@ from foundation.saml import (
 )
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.participants import Participant, Participants
-from gateway.federation.refused_requests import note_refusal
 from gateway.federation.saml.bindings import (
     IncomingMessage,
     find_party,
@@ -44,6 +42,7 @@ from gateway.federation.saml.bindings import (
 )
 from gateway.federation.saml.context import SINGLE_LOGOUT, SamlContext
 from gateway.federation.saml.encrypted_names import read_encrypted_name
+from gateway.federation.saml.endpoints.refusals import note_refused, note_unproven, show_no_key, show_unproven
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.logout.chains import LOGOUT, AskedBy, LogoutChain, LogoutChains, sessions_of
 from gateway.federation.saml.logout.checks import (
@@ -57,7 +56,7 @@ from gateway.federation.saml.logout.subjects import SubjectDetails, read_details
 from gateway.federation.saml.logout.trail import LogoutTrail
 from gateway.federation.saml.names import PARTIAL_LOGOUT, REQUEST_DENIED, SUCCESS
 from gateway.federation.saml.parties import Party
-from gateway.relay import CORRELATION_ID
+from gateway.federation.saml.seen_messages import note_seen
 from gateway.signin import DepartureOutcome, Message, SignInPages
 from gateway.store import ParticipantRecord
 
@@ -107,7 +106,7 @@ class LogoutService:
                 return await self._answered(request, incoming)
             party, asked = self._read(incoming)
         except _UNPROVEN as unproven:
-            return self._page(request, unproven)
+            return show_unproven(self._signin, request, unproven)
         try:
             ended = await self._end(party, asked)
         except StatusRefused as refused:
@@ -140,9 +139,9 @@ class LogoutService:
             await self._trail.told(request, stop, "no way")
             return await self._continue(request, chain.after("no way"))
         try:
-            outgoing = self._messages.request(party, endpoint, chain.id, stop.subject, stop.index, stop.tried)
+            outgoing = self._messages.request(party, endpoint, chain.id, stop)
         except SigningKeyError as error:
-            return self._no_key(request, party, error)
+            return show_no_key(self._signin, request, party, error)
         except (PartyRefused, SamlError) as error:
             log.warning("saml.logout_failed", trust=party.trust.id, reason=str(error))
             await self._trail.told(request, stop, "failed")
@@ -172,8 +171,7 @@ class LogoutService:
         """End the sessions that the party means. Raises StatusRefused, StoreError."""
         now = self._context.clock()
         check_request_time(asked, now)
-        key = hashlib.sha256(f"{party.trust.id} {asked.id}".encode()).hexdigest()  # a trust's id has no blanks
-        if not await self._context.store.seen.add(SEEN, key, until=now + _REMEMBERED, now=now):
+        if not await note_seen(self._context, SEEN, party, asked.id, remembered=_REMEMBERED):
             raise StatusRefused("it came before", REQUEST_DENIED)
         ended: list[Participant] = []
         known_as: list[SubjectDetails] = []
@@ -226,7 +224,7 @@ class LogoutService:
         try:
             party, asked = self._read(await read_soap(request))
         except _UNPROVEN as unproven:
-            _note_unproven(request, unproven)
+            note_unproven(request, unproven)
             return _soap(write_fault("Client", "the request cannot be answered"), status=500)
         try:
             ended = await self._end(party, asked)
@@ -234,7 +232,7 @@ class LogoutService:
             await self._trail.requested(request, party, ended.known_as, departures)
             tried, status = ended.tried, logout_status(departures)
         except StatusRefused as refused:
-            _note_refused(request, party, refused)
+            note_refused(request, party, refused)
             tried, status = "", (refused.code, refused.sub_code)
         try:
             return _soap(write_envelope(self._messages.soap_response(party, asked.id, status, tried)))
@@ -297,46 +295,28 @@ class LogoutService:
     def _refuse(
         self, request: web.Request, party: Party, asked: LogoutRequest, relay_state: str, refused: StatusRefused
     ) -> web.Response:
-        _note_refused(request, party, refused)
+        note_refused(request, party, refused)
         return self._answer(request, party, asked.id, (refused.code, refused.sub_code), relay_state)
 
     def _answer(
         self, request: web.Request, party: Party, asked: str, status: Sequence[str], relay_state: str, tried: str = ""
     ) -> web.Response:
-        """Tell the party by a status, where it has an address for that; else the person. tried: see `LogoutMessages`."""
+        """Tell the party by a status, where it has an address for that; else the person. tried: as of `Stop`."""
         endpoint = browser_endpoint(party)
         if endpoint is None:
-            return self._page(request, PartyRefused("it names no address for answers", trust=party.trust.id))
+            return show_unproven(
+                self._signin, request, PartyRefused("it names no address for answers", trust=party.trust.id)
+            )
         try:
             outgoing = self._messages.response(party, endpoint, asked, status, relay_state, tried)
         except SigningKeyError as error:
-            return self._no_key(request, party, error)
+            return show_no_key(self._signin, request, party, error)
         return self._send(request, outgoing)
 
     def _send(self, request: web.Request, outgoing: CarriedMessage) -> web.Response:
         if outgoing.fields:
             return self._signin.post_to(request, outgoing.url, outgoing.fields)
         return _see_other(outgoing.url)
-
-    def _no_key(self, request: web.Request, party: Party, error: SigningKeyError) -> web.Response:
-        log.error("saml.no_key", trust=party.trust.id, error=str(error))
-        return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
-
-    def _page(self, request: web.Request, unproven: Exception) -> web.Response:
-        """Nobody is proven to have asked, so nobody is answered; the reason is for the log."""
-        _note_unproven(request, unproven)
-        return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
-
-
-def _note_unproven(request: web.Request, unproven: Exception) -> None:
-    log.info("saml.unproven", reason=str(unproven))
-    note_refusal(request, trust="", protocol="saml", reason="unproven", detail=str(unproven))
-
-
-def _note_refused(request: web.Request, party: Party, refused: StatusRefused) -> None:
-    log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
-    reason = refused.sub_code.rpartition(":")[2]
-    note_refusal(request, trust=party.trust.id, protocol="saml", reason=reason, detail=refused.detail)
 
 
 def _see_other(url: str) -> web.Response:

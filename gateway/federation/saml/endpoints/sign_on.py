@@ -11,7 +11,6 @@ answered after everything that can fail, right before the answer is sent.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 import msgspec
@@ -28,16 +27,18 @@ from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
 from gateway.federation.saml.encrypted_names import read_encrypted_name
+from gateway.federation.saml.endpoints.refusals import note_refused, show_no_key, show_unproven
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.logout.subjects import write_details
 from gateway.federation.saml.names import NO_PASSIVE, PASSWORD_PROTECTED, REQUEST_UNSUPPORTED, RESPONDER
 from gateway.federation.saml.parties import Party
 from gateway.federation.saml.pending_sign_on import PendingSignOn
 from gateway.federation.saml.responses import Asked, Responses, Told
+from gateway.federation.saml.seen_messages import note_seen, was_seen
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
-from gateway.signin import Application, Message, Session, SignInPages
+from gateway.signin import Application, Session, SignInPages
 
 log = structlog.get_logger()
 
@@ -45,7 +46,8 @@ ANSWERED: Final = "saml request"
 """Kind of what was seen before: requests that were answered with an assertion."""
 _REMEMBERED: Final = 2 * 3600.0
 """Seconds: longer than a request and a transaction hold."""
-
+_LONGEST_STATE: Final = 2048
+"""Characters of the RelayState of a sign-in that begins here."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _pending = msgspec.msgpack.Decoder(PendingSignOn)
@@ -72,11 +74,11 @@ class SignOnEndpoint:
         try:
             incoming = await read_request(request, self._context.parties)
         except (SamlRefusal, SamlError, CertsError) as unproven:
-            return self._page(request, unproven)
+            return show_unproven(self._signin, request, unproven)
         try:
             return await self._proceed(request, incoming)
         except PartyRefused as unproven:
-            return self._page(request, unproven, incoming.party)
+            return show_unproven(self._signin, request, unproven, incoming.party)
         except StatusRefused as refused:
             consumer = choose_consumer(incoming.request, incoming.party).url
             return self._refuse(request, incoming.party, consumer, incoming.request.id, incoming.relay_state, refused)
@@ -85,7 +87,7 @@ class SignOnEndpoint:
         """A person comes by themselves (IdP-initiated, section 4.1.5). `RelayState`: where in the application."""
         party = self._context.parties.of(request.match_info["trust"])
         if party is None or not party.trust.saml.idp_initiated or party.default_consumer is None:
-            return self._page(request, PartyRefused("it may not be started here"), party)
+            return show_unproven(self._signin, request, PartyRefused("it may not be started here"), party)
         pending = PendingSignOn(
             id="",
             consumer=party.default_consumer.url,
@@ -100,7 +102,7 @@ class SignOnEndpoint:
         party = self._context.parties.of(transaction.trust)
         pending = _pending.decode(transaction.request)
         if party is None or pending.consumer not in {consumer.url for consumer in party.consumers}:
-            return self._page(request, PartyRefused("the trust has changed since the request"), party)
+            return show_unproven(self._signin, request, PartyRefused("the trust has changed since the request"), party)
         return await self._respond(request, party, pending, session)
 
     # -- inside
@@ -192,26 +194,24 @@ class SignOnEndpoint:
             await self._join(party, told, session, trial)
             await self._mark_answered(party, pending.id)
         except SessionOver:
-            return self._page(request, PartyRefused("the session has ended meanwhile"), party)
+            return show_unproven(self._signin, request, PartyRefused("the session has ended meanwhile"), party)
         except PartyRefused as unproven:
-            return self._page(request, unproven, party)
+            return show_unproven(self._signin, request, unproven, party)
         except StatusRefused as refused:
             return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused, asked.tried)
         except SigningKeyError as error:
-            return self._later(request, party, error)
+            return show_no_key(self._signin, request, party, error)
         self._context.metrics.count_issued(party.trust.id, "saml")
         return self._post(request, pending.consumer, told.document, pending.relay_state)
 
     async def _check_unanswered(self, party: Party, request_id: str) -> None:
         """An address that is opened again is refused before anything is made. Raises PartyRefused, StoreError."""
-        key, now = _answer_key(party, request_id), self._context.clock()
-        if request_id and await self._context.store.seen.has(ANSWERED, key, now):
+        if request_id and await was_seen(self._context, ANSWERED, party, request_id):
             raise PartyRefused("its request was answered before")
 
     async def _mark_answered(self, party: Party, request_id: str) -> None:
         """Of two answers to one request that are made at once the second is not given. Raises PartyRefused, StoreError."""
-        key, now = _answer_key(party, request_id), self._context.clock()
-        if request_id and not await self._context.store.seen.add(ANSWERED, key, until=now + _REMEMBERED, now=now):
+        if request_id and not await note_seen(self._context, ANSWERED, party, request_id, remembered=_REMEMBERED):
             raise PartyRefused("its request was answered before")
 
     async def _join(self, party: Party, told: Told, session: Session, trial: Trial) -> None:
@@ -235,30 +235,9 @@ class SignOnEndpoint:
         tried: str = "",
     ) -> web.Response:
         """Tell the party by a status. tried: see `Asked`."""
-        log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
-        reason = refused.sub_code.rpartition(":")[2]
-        note_refusal(request, trust=party.trust.id, protocol="saml", reason=reason, detail=refused.detail)
+        note_refused(request, party, refused)
         try:
             document = self._responses.refusal(party, consumer, request_id, refused, tried)
         except SigningKeyError as error:
-            return self._later(request, party, error)
+            return show_no_key(self._signin, request, party, error)
         return self._post(request, consumer, document, relay_state)
-
-    def _later(self, request: web.Request, party: Party, error: SigningKeyError) -> web.Response:
-        log.error("saml.no_key", trust=party.trust.id, error=str(error))
-        return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
-
-    def _page(self, request: web.Request, unproven: Exception, party: Party | None = None) -> web.Response:
-        """Nobody is proven to have asked, so nobody is answered; the reason is for the log."""
-        trust = party.trust.id if party is not None else ""
-        log.info("saml.unproven", trust=trust, reason=str(unproven))
-        note_refusal(request, trust=trust, protocol="saml", reason="unproven", detail=str(unproven))
-        return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
-
-
-def _answer_key(party: Party, request_id: str) -> str:
-    """A digest: two long ids that begin alike are two."""
-    return hashlib.sha256(f"{party.trust.id} {request_id}".encode()).hexdigest()  # a trust's id has no blanks
-
-
-_LONGEST_STATE: Final = 2048

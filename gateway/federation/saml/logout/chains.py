@@ -30,25 +30,13 @@ from gateway.federation.participants import Participant
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import new_id
 from gateway.federation.saml.logout.messages import LIFETIME, browser_endpoint, soap_endpoint
-from gateway.federation.saml.logout.subjects import SubjectDetails, read_details
+from gateway.federation.saml.logout.subjects import Stop, stop_of
 from gateway.federation.transactions import CONTINUE, Transaction, Transactions
 from gateway.signin import Departure, DepartureOutcome
 
 LOGOUT: Final = "/saml/logout/"
 _PROTOCOL: Final = "saml logout"
 _KIND: Final = "saml logout"
-
-
-class Stop(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A party that has to be told."""
-
-    trust: str
-    name: str
-    """Of the application, for people."""
-    index: str
-    subject: SubjectDetails
-    tried: str = ""
-    """Id of the signing key that the session tried with it."""
 
 
 class AskedBy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -125,15 +113,7 @@ class LogoutChains:
         """Through these parties, after what came of others."""
         now, known = self._context.clock(), list(participants)
         ahead = tuple(
-            Stop(
-                trust=participant.trust.id,
-                name=participant.trust.name,
-                index=participant.record.index,
-                subject=subject,
-                tried=participant.record.tried_at(now),
-            )
-            for participant in known
-            if (subject := read_details(participant.record.details)) is not None
+            stop for participant in known if (stop := stop_of(participant.record, participant.trust, now)) is not None
         )
         return LogoutChain(ahead=ahead, id=new_id(), departures=tuple(departures), sessions=sessions_of(known))
 

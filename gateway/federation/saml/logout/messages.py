@@ -10,7 +10,7 @@ from gateway.federation.keys import SigningKey
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import new_id, write_logout_request, write_logout_response
 from gateway.federation.saml.errors import PartyRefused
-from gateway.federation.saml.logout.subjects import SubjectDetails
+from gateway.federation.saml.logout.subjects import Stop
 from gateway.federation.saml.parties import LogoutEndpoint, Party
 
 LIFETIME = 300.0
@@ -38,39 +38,20 @@ def soap_endpoint(party: Party) -> LogoutEndpoint | None:
 
 
 class LogoutMessages:
-    """Writes them. All raise NoSigningKey; requests also PartyRefused and SamlError, where a name cannot be encrypted.
-
-    tried: id of the signing key that the session tries with this party.
-    """
+    """Writes them. All raise NoSigningKey; requests also PartyRefused and SamlError, where a name cannot be encrypted."""
 
     def __init__(self, context: SamlContext) -> None:
         self._context = context
 
-    def request(
-        self,
-        party: Party,
-        endpoint: LogoutEndpoint,
-        message_id: str,
-        subject: SubjectDetails,
-        index: str,
-        tried: str = "",
-    ) -> CarriedMessage:
+    def request(self, party: Party, endpoint: LogoutEndpoint, message_id: str, stop: Stop) -> CarriedMessage:
         """Ask a party, by the browser, to end its session."""
-        document, key = self._request(party, endpoint, message_id, subject, index), self._context.key(tried)
+        document, key = self._request(party, endpoint, message_id, stop), self._context.key(stop.tried)
         return self._carried(party, endpoint.binding, endpoint.url, "SAMLRequest", document, message_id, "", key)
 
-    def soap_request(
-        self,
-        party: Party,
-        endpoint: LogoutEndpoint,
-        message_id: str,
-        subject: SubjectDetails,
-        index: str,
-        tried: str = "",
-    ) -> bytes:
+    def soap_request(self, party: Party, endpoint: LogoutEndpoint, message_id: str, stop: Stop) -> bytes:
         """The same as a message that is signed in itself."""
-        document = self._request(party, endpoint, message_id, subject, index)
-        return self._context.sign(document, message_id, party, self._context.key(tried))
+        document = self._request(party, endpoint, message_id, stop)
+        return self._context.sign(document, message_id, party, self._context.key(stop.tried))
 
     def response(
         self,
@@ -79,32 +60,30 @@ class LogoutMessages:
         asked: str,
         status: Sequence[str],
         relay_state: str,
-        tried: str = "",
+        tried: str,
     ) -> CarriedMessage:
-        """Answer a party by the browser. asked: ID of its request."""
+        """Answer a party by the browser. asked: ID of its request. tried: as of `Stop`."""
         message_id, url, key = new_id(), endpoint.answers, self._context.key(tried)
         document = self._response(message_id, url, asked, status)
         return self._carried(party, endpoint.binding, url, "SAMLResponse", document, message_id, relay_state, key)
 
-    def soap_response(self, party: Party, asked: str, status: Sequence[str], tried: str = "") -> bytes:
+    def soap_response(self, party: Party, asked: str, status: Sequence[str], tried: str) -> bytes:
         """The same as a message that is signed in itself."""
         message_id = new_id()
         document = self._response(message_id, "", asked, status)
         return self._context.sign(document, message_id, party, self._context.key(tried))
 
-    def _request(
-        self, party: Party, endpoint: LogoutEndpoint, message_id: str, subject: SubjectDetails, index: str
-    ) -> bytes:
+    def _request(self, party: Party, endpoint: LogoutEndpoint, message_id: str, stop: Stop) -> bytes:
         document = write_logout_request(
             id=message_id,
             issuer=self._context.entity_id,
             destination=endpoint.url,
-            name_id=subject.name_id,
-            session_index=index,
+            name_id=stop.subject.name_id,
+            session_index=stop.index,
             now=self._context.clock(),
             lifetime=LIFETIME,
         )
-        if not (subject.encrypted or party.trust.saml.encrypt_name_id):
+        if not (stop.subject.encrypted or party.trust.saml.encrypt_name_id):
             return document
         if party.encryption is None:
             raise PartyRefused("no certificate to encrypt its name for is known")

@@ -23,7 +23,7 @@ from gateway.federation.saml.documents import new_id
 from gateway.federation.saml.errors import PartyRefused
 from gateway.federation.saml.logout.checks import check_response
 from gateway.federation.saml.logout.messages import LogoutMessages, soap_endpoint
-from gateway.federation.saml.logout.subjects import SubjectDetails, read_details
+from gateway.federation.saml.logout.subjects import Stop, stop_of
 from gateway.federation.saml.parties import LogoutEndpoint, Party
 from gateway.federation.trusts import Trust
 from gateway.signin import DepartureOutcome
@@ -46,20 +46,20 @@ class SoapLogout:
         """See `LogoutChannel`."""
         party = self._context.parties.of(trust.id)
         endpoint = soap_endpoint(party) if party is not None else None
-        subject = read_details(record.details)
-        if party is None or endpoint is None or subject is None:
+        stop = stop_of(record, trust, self._context.clock())
+        if party is None or endpoint is None or stop is None:
             return "no way"
         try:
-            await self._ask(party, endpoint, subject, record)
+            await self._ask(party, endpoint, stop)
         except (FetchFailed, SamlError, PartyRefused, SigningKeyError) as error:
             log.warning("saml.logout_failed", trust=trust.id, url=endpoint.url, reason=str(error))
             return "failed"
         return "told"
 
-    async def _ask(self, party: Party, endpoint: LogoutEndpoint, subject: SubjectDetails, record: ParticipantRecord) -> None:
+    async def _ask(self, party: Party, endpoint: LogoutEndpoint, stop: Stop) -> None:
         """Returns where the party says that its session has ended."""
-        message_id, tried = new_id(), record.tried_at(self._context.clock())
-        document = self._messages.soap_request(party, endpoint, message_id, subject, record.index, tried)
+        message_id = new_id()
+        document = self._messages.soap_request(party, endpoint, message_id, stop)
         answer = read_envelope(await self._post(endpoint.url, write_envelope(document)))
         signed = has_signature(answer, "answer")
         if signed:

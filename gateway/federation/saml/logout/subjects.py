@@ -1,4 +1,4 @@
-"""How a party knows a person: kept with the session until the party is told of its end. Pure."""
+"""How a party knows a person: kept with the session until the party is told of its end, and what that takes. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import msgspec
 from foundation.saml import NameIdentifier
 from gateway.federation.claims import NameId
 from gateway.federation.saml.names import UNSPECIFIED_FORMAT
+from gateway.federation.trusts import Trust
 from gateway.protocol import AccountId
+from gateway.store import ParticipantRecord
 
 
 class SubjectDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -77,3 +79,24 @@ def read_details(details: bytes) -> SubjectDetails | None:
         return _decode(details)
     except msgspec.DecodeError:
         return None
+
+
+class Stop(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A party that has to be told that a session has ended."""
+
+    trust: str
+    name: str
+    """Of the application, for people."""
+    index: str
+    """What the party calls the session."""
+    subject: SubjectDetails
+    tried: str = ""
+    """Id of the signing key that the session tried with it."""
+
+
+def stop_of(record: ParticipantRecord, trust: Trust, now: float) -> Stop | None:
+    """None where nobody knows any more by which name the party knows the person."""
+    subject = read_details(record.details)
+    if subject is None:
+        return None
+    return Stop(trust=trust.id, name=trust.name, index=record.index, subject=subject, tried=record.tried_at(now))

@@ -11,8 +11,7 @@ import structlog
 from aiohttp import web
 
 from gateway.federation.saml.context import SamlContext
-from gateway.federation.saml.logout.chains import Stop
-from gateway.federation.saml.logout.subjects import SubjectDetails
+from gateway.federation.saml.logout.subjects import Stop, SubjectDetails
 from gateway.federation.saml.parties import Party
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Departure

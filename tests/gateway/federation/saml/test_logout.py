@@ -28,7 +28,7 @@ from foundation.saml import (
     write_envelope,
 )
 from foundation.saml.requests import LOGOUT_REQUEST
-from gateway.federation.saml.endpoints import logout as endpoint
+from gateway.federation.saml.endpoints import refusals
 from gateway.federation.saml.logout.messages import LIFETIME
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust
 from gateway.store import StoreUnavailable
@@ -586,7 +586,7 @@ async def test_refusals_are_noted(
     """For metrics and trail; see `refused_requests`."""
     wiki, _ = await both(site, provider)
     noted: list[tuple[str, str]] = []
-    monkeypatch.setattr(endpoint, "note_refusal", lambda _request, **said: noted.append((said["trust"], said["reason"])))
+    monkeypatch.setattr(refusals, "note_refusal", lambda _request, **said: noted.append((said["trust"], said["reason"])))
     document = logout(site.now + moved, wiki)
     if by_soap:
         signed = sign_element(document, "_logout1", keys.key, None) if keys is not None else document
