@@ -7,22 +7,16 @@ file is written into the trust, because nobody reads the file again.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from certs import Certificate
 from foundation.saml import PartyDescription, PartyEndpoint
 from foundation.times import day
-from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
+from gateway.federation.saml.names import BINDING_POST, LOGOUT_BINDINGS
+from gateway.federation.saml.parties import is_logout
 from gateway.federation.saml.party_metadata import check_metadata
 from gateway.federation.trusts import NAME_ID_FORMATS, AssertionConsumer, SamlParty, Trust
-
-_LOGOUT: Mapping[str, Literal["redirect", "post", "soap"]] = {
-    BINDING_REDIRECT: "redirect",
-    BINDING_POST: "post",
-    BINDING_SOAP: "soap",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +85,7 @@ def _copied(party: SamlParty, described: PartyDescription) -> SamlParty:
         certificates=tuple(_pem(certificate) for certificate in described.signing),
         encryption_certificate=_pem(described.encryption[0]) if described.encryption else "",
         logout_url=logout.url if logout is not None else "",
-        logout_binding=_LOGOUT[logout.binding] if logout is not None else "redirect",
+        logout_binding=LOGOUT_BINDINGS[logout.binding] if logout is not None else "redirect",
     )
 
 
@@ -114,7 +108,7 @@ def _numbered(consumers: list[PartyEndpoint]) -> tuple[AssertionConsumer, ...]:
 def _usable_logout(described: PartyDescription) -> Iterator[PartyEndpoint]:
     """Answers go to the same address as requests where a trust says it itself."""
     for endpoint in described.logout:
-        if endpoint.binding in _LOGOUT and endpoint.encrypted and endpoint.response_url in {"", endpoint.url}:
+        if is_logout(endpoint) and endpoint.encrypted and endpoint.response_url in {"", endpoint.url}:
             yield endpoint
 
 
@@ -128,9 +122,9 @@ def _taken(trust: Trust, described: PartyDescription, *, new: bool) -> Iterator[
     yield f"entity ID: {described.entity_id}"
     for consumer in _consumers(described):
         yield f"responses go to: {consumer.url}" + (" (default)" if consumer.default else "")
-    logout = list(_usable_logout(described) if trust.saml.consumers else filter(_is_known_logout, described.logout))
+    logout = list(_usable_logout(described) if trust.saml.consumers else filter(is_logout, described.logout))
     for endpoint in logout[: 1 if trust.saml.consumers else None]:
-        yield f"logout: {endpoint.url} ({_LOGOUT[endpoint.binding]})"
+        yield f"logout: {endpoint.url} ({LOGOUT_BINDINGS[endpoint.binding]})"
     for certificate in described.signing:
         yield f"signs its requests: {certificate.subject}, ends {day(certificate.not_after)}"
     if described.requests_signed:
@@ -144,10 +138,6 @@ def _taken(trust: Trust, described: PartyDescription, *, new: bool) -> Iterator[
         yield f"logo, copied once: {url}"
     if trust.saml.metadata_url:
         yield f"read again on schedule: {trust.saml.metadata_url}"
-
-
-def _is_known_logout(endpoint: PartyEndpoint) -> bool:
-    return endpoint.binding in _LOGOUT and endpoint.encrypted
 
 
 def _dropped(trust: Trust, described: PartyDescription, *, new: bool) -> Iterator[str]:
@@ -168,7 +158,7 @@ def _dropped_addresses(described: PartyDescription, *, copied: bool) -> Iterator
     for consumer in described.consumers:
         if consumer.binding != BINDING_POST:
             yield f"assertion consumer service {consumer.url}: responses go by HTTP-POST, not by {_short(consumer.binding)}"
-    kept = list(_usable_logout(described))[:1] if copied else [row for row in described.logout if _is_known_logout(row)]
+    kept = list(_usable_logout(described))[:1] if copied else [row for row in described.logout if is_logout(row)]
     for endpoint in described.logout:
         if endpoint not in kept:
             yield f"logout {endpoint.url} ({_short(endpoint.binding)}): {_why_not(endpoint)}"
@@ -188,9 +178,13 @@ def _dropped_wants(trust: Trust, described: PartyDescription) -> Iterator[str]:
 
 
 def _why_not(endpoint: PartyEndpoint) -> str:
-    if endpoint.binding not in _LOGOUT:
+    if endpoint.binding not in LOGOUT_BINDINGS:
         return "no binding for logout"
-    return "one is used, the first whose answers go to the same address" if endpoint.encrypted else "not encrypted"
+    if not endpoint.encrypted:
+        return "not encrypted"
+    if not is_logout(endpoint):
+        return "not an address that a trust could name"
+    return "one is used, the first whose answers go to the same address"
 
 
 def _short(binding: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 BINDING_REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 BINDING_POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
@@ -19,6 +20,13 @@ REQUEST_DENIED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
 REQUEST_UNSUPPORTED: Final = "urn:oasis:names:tc:SAML:2.0:status:RequestUnsupported"
 UNKNOWN_PRINCIPAL: Final = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal"
 PARTIAL_LOGOUT: Final = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout"
+
+LOGOUT_BINDINGS: Final[Mapping[str, Literal["redirect", "post", "soap"]]] = {
+    BINDING_REDIRECT: "redirect",
+    BINDING_POST: "post",
+    BINDING_SOAP: "soap",
+}
+"""What a trust calls them."""
 
 UNSPECIFIED_FORMAT: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 ENCRYPTED_FORMAT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:encrypted"

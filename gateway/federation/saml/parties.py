@@ -15,7 +15,7 @@ import structlog
 
 from certs import Certificate, CertificateUnreadable, CertsError, read_certificate
 from foundation.saml import PartyDescription, PartyEndpoint, SamlError, read_party_metadata
-from gateway.federation.saml.names import BINDING_POST, BINDING_REDIRECT, BINDING_SOAP
+from gateway.federation.saml.names import BINDING_POST, LOGOUT_BINDINGS
 from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, TrustRegistry, application_url
 from gateway.store import TrustStore
 from settings import Unfit
@@ -23,7 +23,6 @@ from settings import Unfit
 log = structlog.get_logger()
 
 _CONSUMER_BINDINGS = {BINDING_POST: "post"}
-_LOGOUT_BINDINGS = {BINDING_REDIRECT: "redirect", BINDING_POST: "post", BINDING_SOAP: "soap"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +76,9 @@ def party_of(trust: Trust, described: PartyDescription | None) -> Party:
             if consumer.binding in _CONSUMER_BINDINGS
         )
         logout = logout or [
-            LogoutEndpoint(url=endpoint.url, binding=_LOGOUT_BINDINGS[endpoint.binding], response_url=endpoint.response_url)
+            LogoutEndpoint(url=endpoint.url, binding=LOGOUT_BINDINGS[endpoint.binding], response_url=endpoint.response_url)
             for endpoint in described.logout
-            if endpoint.binding in _LOGOUT_BINDINGS and _is_fit(endpoint)
+            if is_logout(endpoint)
         ]
         signing = signing or list(described.signing)
         encryption = encryption or list(described.encryption)
@@ -99,8 +98,13 @@ def _signs_requests(own: SamlParty, described: PartyDescription | None) -> bool:
     return described.requests_signed if described is not None else bool(own.metadata_url)
 
 
-def _is_fit(endpoint: PartyEndpoint) -> bool:
-    """Whether a trust could name it: over HTTP, who signs out would be told to everybody on the way."""
+def is_logout(endpoint: PartyEndpoint) -> bool:
+    """Whether logout can go by it, and a trust could name it.
+
+    Over HTTP, who signs out would be told to everybody on the way.
+    """
+    if endpoint.binding not in LOGOUT_BINDINGS:
+        return False
     try:
         application_url(endpoint.url)
         application_url(endpoint.response_url or endpoint.url)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from foundation.saml import read_party_metadata
 from gateway.federation.claims import ClaimRule, ClaimsPolicy
-from gateway.federation.saml import MetadataRefused, MetadataSource, import_metadata
+from gateway.federation.saml import MetadataRefused, MetadataSource, import_metadata, party_of
 from gateway.federation.trusts import SamlParty, Trust, read_trust, write_trust
 from tests.foundation.saml.parties import party
 from tests.foundation.saml.test_party_metadata import FULL, aggregate, entity, role, signed, thumbprint
@@ -87,6 +88,16 @@ def test_what_is_not_taken_is_said() -> None:
         "requested attribute role: no rule",
     ):
         assert words in told, told
+
+
+def test_what_is_said_of_logout_is_what_the_relay_does() -> None:
+    """One rule for both: an address that no trust could name is no way to log out, though it is encrypted."""
+    document = WIDE.replace("https://g.example.com/slo", "https://127。0。0。1/slo").encode()
+    source = MetadataSource(document=document, url="https://g.example.com/metadata")
+    found = import_metadata(source, "grafana", None, NOW)
+    assert party_of(found.trust, read_party_metadata(document)).logout == ()
+    assert not any(line.startswith("logout: ") for line in found.taken)
+    assert "logout https://127。0。0。1/slo (HTTP-POST): not an address that a trust could name" in found.dropped
 
 
 def test_a_trust_that_exists_keeps_what_metadata_does_not_say() -> None:
