@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from foundation.http import FetchFailed
 from gateway.administrator import Administrator
 from gateway.federation import (
     LARGEST_METADATA,
@@ -17,7 +16,6 @@ from gateway.federation import (
     Trust,
     TrustChangeView,
     import_metadata,
-    open_outbound,
     read_trust,
     write_trust,
 )
@@ -25,11 +23,12 @@ from gateway.relay import RelayAbsent
 from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import FILE, Failure, emit_json, emit_said, json_option, reporting, run_async
-from isthmus.cli.relay.context import load_relay_settings, open_administrator, relay_config
+from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.sources import is_address, read_source
 from isthmus.cli.relay.trust_logo import read_logo
 from isthmus.cli.relay.trusts import show_change
 from isthmus.terminal import visible
-from settings import SettingsFileError, UnusableFile, read_regular
+from settings import SettingsFileError
 
 
 @click.command("import")
@@ -146,16 +145,9 @@ def _imported(admin: Administrator, source: MetadataSource, trust_id: str | None
 
 def _source(config: Path, metadata: str, entity: str, signer: str) -> MetadataSource:
     """Raises Failure."""
-    if metadata.startswith(("https://", "http://")):
-        settings = load_relay_settings(config, now=False).server.federation
-        with reporting(FetchFailed):
-            document = run_async(open_outbound(settings).get(metadata, most=LARGEST_METADATA))
-        return MetadataSource(document=document, url=metadata, entity_id=entity, signer=signer)
-    try:
-        document, _ = read_regular(Path(metadata), LARGEST_METADATA)
-    except UnusableFile as error:
-        raise Failure(str(error)) from error
-    return MetadataSource(document=document, entity_id=entity, signer=signer)
+    document = read_source(config, metadata, LARGEST_METADATA)
+    url = metadata if is_address(metadata) else ""
+    return MetadataSource(document=document, url=url, entity_id=entity, signer=signer)
 
 
 def _copy_logo(admin: Administrator, config: Path, found: MetadataImport) -> str:

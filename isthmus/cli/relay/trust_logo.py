@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from foundation.http import FetchFailed
-from gateway.federation import LARGEST_LOGO, open_outbound
+from gateway.federation import LARGEST_LOGO
 from isthmus.cli.admin import reported
-from isthmus.cli.output import Failure, emit_said, json_option, reporting, run_async
-from isthmus.cli.relay.context import load_relay_settings, open_administrator, relay_config
+from isthmus.cli.output import Failure, emit_said, json_option, run_async
+from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.cli.relay.names import complete_trusts
-from settings import UnusableFile, read_regular
+from isthmus.cli.relay.sources import read_source
 
 
 @click.command("logo")
@@ -43,15 +42,7 @@ def logo(config: Path, trust: str, source: str | None, remove: bool, as_json: bo
 
 def read_logo(config: Path, source: str) -> bytes:
     """Raises Failure."""
-    if source.startswith(("https://", "http://")):
-        settings = load_relay_settings(config, now=False).server.federation
-        with reporting(FetchFailed):
-            content = run_async(open_outbound(settings).get(source, most=LARGEST_LOGO))
-    else:
-        try:
-            content, _ = read_regular(Path(source), LARGEST_LOGO)
-        except UnusableFile as error:
-            raise Failure(str(error)) from error
+    content = read_source(config, source, LARGEST_LOGO)
     if not content:
         raise Failure(f"{source} is empty")
     return content
