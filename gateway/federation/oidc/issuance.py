@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.federation.claims import Value
 from gateway.federation.keys import signed_with
 from gateway.federation.oidc.context import OidcContext
 from gateway.federation.oidc.grant_details import GrantDetails, digest_of
@@ -51,6 +52,8 @@ class IssuedGrant:
     refresh_token: str = field(default="", repr=False)
     tried: str = ""
     """Id of the signing key that its session tries."""
+    claims: Mapping[str, Value] | None = field(default=None, repr=False)
+    """What the ID token says of the person; None: that is worked out when it is made."""
 
 
 class TokenIssuance:
@@ -97,9 +100,11 @@ class TokenIssuance:
         )
 
     def _id_token(self, asked: TokenRequest, grant: IssuedGrant, access_token: str, lifetime: float, key: OwnKey) -> str:
-        details, trust = grant.details, asked.trust
+        details, trust, of_person = grant.details, asked.trust, grant.claims
+        if of_person is None:
+            of_person = self._context.claims.for_id_token(trust, details, grant.scope)
         claims: dict[str, Any] = {
-            **self._context.claims.for_id_token(trust, details, grant.scope),
+            **of_person,
             "sub": details.subject,
             "aud": trust.client_id,
             "iat": int(asked.now),

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from gateway.federation.claims import Value
 from gateway.federation.oidc.checks.authorization import check_resources, granted_scope
 from gateway.federation.oidc.checks.codes import narrowed_resources, narrowed_scope
 from gateway.federation.oidc.context import OidcContext
@@ -45,7 +46,7 @@ class RefreshTokenGrant:
         scope = narrowed_scope(granted_scope(details.scope, asked.trust.oidc), asked.parameters.words("scope"))
         if not scope:
             raise InvalidScope("none of the granted scopes is one of the trust's any more")
-        await self._check_access(record, asked, details, scope)
+        claims = await self._claims(record, asked, details, scope)
         resources = narrowed_resources(details.resources, asked.parameters.many("resource"))
         check_resources(resources, asked.trust.oidc)
         following = await self._rotate(asked, record, shown, new_refresh_token(grant_id), checked)
@@ -57,6 +58,7 @@ class RefreshTokenGrant:
             expires_at=record.expires_at,
             refresh_token=following,
             tried=await self._tried(asked, details),
+            claims=claims,
         )
         return await self._issuance.issue(asked, grant)
 
@@ -76,14 +78,15 @@ class RefreshTokenGrant:
             raise TemporarilyUnavailable("no agent says whether the account still lives")
         return checked
 
-    async def _check_access(
+    async def _claims(
         self, record: GrantRecord, asked: TokenRequest, details: GrantDetails, scope: tuple[str, ...]
-    ) -> None:
-        """The trust lets the person in, and its policy has claims for them; else the grant ends. Raises InvalidGrant."""
+    ) -> Mapping[str, Value]:
+        """Of the person by now, before the token is spent. The trust lets them in, and its policy has claims for them; else
+        the grant ends. Raises InvalidGrant."""
         checks = self._context.checks
         await checks.check_access(record, asked.trust, details)
         try:
-            self._context.claims.for_id_token(asked.trust, details, scope)  # before the token is spent, not after
+            return self._context.claims.for_id_token(asked.trust, details, scope)
         except AuthorizationDenied as denied:
             await checks.refuse(record, details, denied.detail)
 
