@@ -21,9 +21,7 @@ class TrustsById(Protocol):
 class WaitingApplications:
     """By the transaction in the address that the person goes back to. logo: path of a trust's, by its id."""
 
-    def __init__(
-        self, transactions: Transactions, trusts: TrustsById, logo: Callable[[str], str] = lambda _trust: ""
-    ) -> None:
+    def __init__(self, transactions: Transactions, trusts: TrustsById, logo: Callable[[str], str]) -> None:
         self._transactions, self._trusts, self._logo = transactions, trusts, logo
 
     def waiting(self, return_to: str) -> Application | None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,6 +33,14 @@ _READ_AGAIN: Final = 60.0
 """Seconds after which the authorities are read anew."""
 _OK: Final = 200
 _INSIDE: Final = "is neither of the Internet nor in server.federation.application_networks"
+
+
+class DocumentSource(Protocol):
+    """Of `Outbound` what reading documents needs."""
+
+    async def get(self, url: str, *, most: int) -> bytes:
+        """Raises FetchFailed."""
+        ...
 
 
 class OutboundAnswer(NamedTuple):

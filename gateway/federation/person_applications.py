@@ -6,7 +6,7 @@ Implements `gateway.signin.PersonApplications`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -43,7 +43,7 @@ class ApplicationsByTrust:
         trusts: TrustList,
         clock: Callable[[], float],
         origin: Callable[[bytes], tuple[str, bool]],
-        logo: Callable[[str], str] = lambda _trust: "",
+        logo: Callable[[str], str],
     ) -> None:
         self._store, self._trusts, self._clock, self._origin, self._logo = store, trusts, clock, origin, logo
 
@@ -73,16 +73,7 @@ class ApplicationsByTrust:
         agreed = await self._store.consents.remove(account, trust)
         if not ended and not agreed:
             return
-        event = AuditEvent(
-            time=now,
-            kind="federation.consent_withdrawn",
-            actor="page",
-            subject=session.identity.user_name,
-            account=account,
-            address=address,
-            detail={"trust": trust, "grants": str(ended)},
-        )
-        await self._store.audit.append(event)
+        await self._record("federation.consent_withdrawn", session, address, {"trust": trust, "grants": str(ended)})
 
     async def end_access(self, session: Session, name: str, address: str) -> None:
         """See `PersonApplications`."""
@@ -90,16 +81,19 @@ class ApplicationsByTrust:
         for grant in await self._store.grants.of_account(account, now):
             if grant.session or _name_of(grant) != name or await self._store.grants.end(grant.digest) is None:
                 continue
-            event = AuditEvent(
-                time=now,
-                kind="federation.access_ended",
-                actor="page",
-                subject=session.identity.user_name,
-                account=account,
-                address=address,
-                detail={"trust": grant.trust},
-            )
-            await self._store.audit.append(event)
+            await self._record("federation.access_ended", session, address, {"trust": grant.trust})
+
+    async def _record(self, kind: str, session: Session, address: str, detail: Mapping[str, str]) -> None:
+        event = AuditEvent(
+            time=self._clock(),
+            kind=kind,
+            actor="page",
+            subject=session.identity.user_name,
+            account=session.record.account,
+            address=address,
+            detail=detail,
+        )
+        await self._store.audit.append(event)
 
     def _described(self, grants: Sequence[GrantRecord], consents: Sequence[ConsentRecord]) -> Iterator[LetIn]:
         """Grants that end with the session are no lasting access; they are told of where the sessions are."""

@@ -13,13 +13,14 @@ import asyncio
 import functools
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from foundation.http import FetchFailed
 from gateway.federation.oidc.errors import InvalidClient, TemporarilyUnavailable
 from gateway.federation.oidc.jose import JwtRefused, VerifyingKey, read_header, read_keys
+from gateway.federation.outbound import DocumentSource
 from gateway.federation.trusts import Trust
 
 log = structlog.get_logger()
@@ -37,14 +38,6 @@ MOST: Final = 1024
 """Clients whose key sets are kept."""
 
 
-class KeySetSource(Protocol):
-    """Of `gateway.federation.outbound.Outbound` what fetching needs."""
-
-    async def get(self, url: str, *, most: int) -> bytes:
-        """Raises FetchFailed."""
-        ...
-
-
 class _KeySet:
     """What is known of one address."""
 
@@ -58,7 +51,7 @@ class _KeySet:
 class ClientKeys:
     """documents: where key sets come from. clock: Unix seconds."""
 
-    def __init__(self, documents: KeySetSource, clock: Callable[[], float]) -> None:
+    def __init__(self, documents: DocumentSource, clock: Callable[[], float]) -> None:
         self._documents, self._clock = documents, clock
         self._sets: OrderedDict[str, _KeySet] = OrderedDict()
 

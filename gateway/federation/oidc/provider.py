@@ -11,7 +11,7 @@ from gateway.federation.keys import SigningKeys
 from gateway.federation.metrics import FederationMetrics
 from gateway.federation.oidc.answers import error_answer
 from gateway.federation.oidc.client_authentication import ClientAuthentication
-from gateway.federation.oidc.client_keys import ClientKeys, KeySetSource
+from gateway.federation.oidc.client_keys import ClientKeys
 from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.context import OidcContext, OidcEndpoint
 from gateway.federation.oidc.cross_origin import CrossOrigin
@@ -40,6 +40,7 @@ from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.pushed_requests import PushedRequests
 from gateway.federation.oidc.refusal import error_page, log_refusal
 from gateway.federation.oidc.tokens import Tokens
+from gateway.federation.outbound import DocumentSource
 from gateway.federation.participants import Participants
 from gateway.federation.rates import SharedRates
 from gateway.federation.settings import FederationSettings
@@ -70,7 +71,7 @@ class OpenIdProvider:
         checks: GrantChecks,
         authenticator: Authenticator,
         rates: SharedRates,
-        documents: KeySetSource,
+        documents: DocumentSource,
         logo: Callable[[str], str],
         clock: Callable[[], float],
         metrics: FederationMetrics,

@@ -15,13 +15,14 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import structlog
 
 from foundation.http import FetchFailed
 from foundation.saml import PartyDescription, SamlError, read_party_metadata
+from gateway.federation.outbound import DocumentSource
 from gateway.federation.saml.names import BINDING_POST
 from gateway.federation.saml.parties import Parties
 from gateway.federation.trusts import Trust, TrustRegistry, application_url
@@ -53,14 +54,6 @@ MOST: Final = 20
 _DUTY: Final = "party metadata"
 
 
-class DocumentSource(Protocol):
-    """Of `gateway.federation.outbound.Outbound` what refreshing needs."""
-
-    async def get(self, url: str, *, most: int) -> bytes:
-        """Raises FetchFailed."""
-        ...
-
-
 class MetadataRefused(Exception):
     """A document that was fetched is not good."""
 
@@ -80,7 +73,7 @@ class NoMetadataAddress(RelayError):
         self.trust = trust
 
     def __str__(self) -> str:
-        return f"the trust {self.trust!r} is disabled, or has no saml.metadata_url that could be read"
+        return f"the trust {self.trust!r} is disabled, or has no saml.metadata_url: there is nothing to read"
 
 
 class MetadataView(msgspec.Struct, kw_only=True):

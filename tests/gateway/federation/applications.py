@@ -35,6 +35,11 @@ SHOP = Trust(id="shop", name="Shop", protocol="oidc")
 OLD = Trust(id="old", name="Old", protocol="saml")
 
 
+def no_logo(_trust: str) -> str:
+    """No application has one."""
+    return ""
+
+
 class Wiki:
     """At `/wiki`: whoever has a session is answered with name and query, everybody else signs in first."""
 
@@ -63,12 +68,12 @@ class Wiki:
         return [WIKI, SHOP, OLD, *self.more.values()]
 
     def of_person(self, store: Store, clock: Callable[[], float]) -> PersonApplications:
-        return ApplicationsByTrust(store, self, clock, origin_of)
+        return ApplicationsByTrust(store, self, clock, origin_of, no_logo)
 
     def applications(self, store: Store, clock: Callable[[], float]) -> Applications:
         self.store, self.clock = store, clock
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, CallerRates(), clock)
-        return WaitingApplications(self.transactions, self)
+        return WaitingApplications(self.transactions, self, no_logo)
 
     def dependents(self, store: Store, clock: Callable[[], float]) -> SessionDependents:
         channels: dict[str, LogoutChannel] = {"oidc": self}

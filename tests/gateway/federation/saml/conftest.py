@@ -23,6 +23,7 @@ from gateway.federation.trusts import AssertionConsumer, SamlParty, Trust, Trust
 from gateway.relay.credentials.admission import CallerRates
 from gateway.signin import Applications, Seal, SessionDependents, SignInPages
 from gateway.store import Store, TrustRecord
+from tests.gateway.federation.applications import no_logo
 from tests.gateway.federation.saml.service_provider import ACS, ENTITY, ORIGIN, OTHER_ACS, own_keys, pem
 from tests.gateway.signin.site import Site, serve
 
@@ -79,7 +80,7 @@ class Provider:
         return self.participants
 
     def applications(self, _store: Store, _clock: Callable[[], float]) -> Applications:
-        return WaitingApplications(self.transactions, self.trusts)
+        return WaitingApplications(self.transactions, self.trusts, no_logo)
 
     def add_routes(self, app: web.Application, pages: SignInPages) -> None:
         provider = SamlProvider(self.context, pages, self.transactions, self.participants, self.chains)
