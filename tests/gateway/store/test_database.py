@@ -147,6 +147,33 @@ async def test_a_locked_database_is_said_so(path: Path, monkeypatch: pytest.Monk
     await store.close()
 
 
+@pytest.fixture
+def writer(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another process that writes to a new file, which is not in WAL mode yet."""
+    path.touch(0o600)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+
+
+async def test_a_new_database_that_another_process_writes_is_waited_for(path: Path, writer: sqlite3.Connection) -> None:
+    """Two that start at once on an empty one: for the switch to WAL, SQLite's own busy time-out does not hold."""
+    opening = asyncio.create_task(asyncio.to_thread(opened, path))
+    await asyncio.sleep(0.1)
+    assert not opening.done()
+    writer.execute("COMMIT")
+    store = await opening
+    await store.close()
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_new_database_is_not_waited_for_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start says what holds it."""
+    monkeypatch.setattr("gateway.store.database.BUSY_TIMEOUT", 0.1)
+    with pytest.raises(StoreUnavailable, match="another process held it"):
+        opened(path)
+
+
 async def test_a_locked_database_does_not_stop_the_loop(path: Path) -> None:
     """The commit that would be quick waits in a thread instead; everything else goes on."""
     store = opened(path)
