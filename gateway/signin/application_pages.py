@@ -208,11 +208,13 @@ class ApplicationPages:
         url: str,
         fields: Mapping[str, str],
         skip: str,
+        wait: float,
     ) -> web.Response:
         """On the way from application to application, each of which is told that the person has signed out.
 
         departures: what came of those before; ahead: names of the others. url: where the first one is told, by a form if
-        there are fields; skip: a path of ours that leaves it out. The page leaves by itself, and stays while nobody answers.
+        there are fields; skip: a path of ours that leaves it out. The page leaves by itself, and by the path if it is still
+        there after `wait` seconds, which takes the script; 0: it stays until the person decides.
         """
         response = self._show(
             request,
@@ -224,6 +226,7 @@ class ApplicationPages:
             url=url,
             fields=fields,
             skip=skip,
+            wait=wait,
         )
         return post_elsewhere(response)
 

@@ -51,8 +51,8 @@ MEANINGS = {
     "federation.logout_requested": "An application ended sessions of a user by a SAML LogoutRequest: `sessions` of them. The"
     " actor is the application; `to NAME` says for each other one that is told without a browser what came of it.",
     "federation.logout_told": "A user's browser is telling an application, the actor, by SAML that the user has signed out:"
-    " `outcome` is first `asked`, then `told`, `failed` (it answered badly) or `not answered` (the user went on without it)."
-    " An application with `asked` alone never answered, or showed a page of its own.",
+    " `outcome` is first `asked`, then `told`, `failed` (it answered badly) or `not answered` (it was skipped)."
+    " An application with `asked` alone answered with an error or a page of its own, and those after it were not told.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.device_connected": "A user connected a device to an application; `device` is the address it asked from.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, expect
 
+from gateway.signin import SignInPages
 from tests.gateway.federation.applications import Wiki
 from tests.gateway.signin.site import ANNA, RIGHT, Site, serve
 
@@ -116,6 +118,73 @@ async def test_two_tabs_sign_in_each_for_its_own_page(chromium: Browser, stand: 
     await expect(first.locator("body")).to_have_text(f"{ANNA} page=1")
     await first.go_back()
     await expect(first.locator("body")).to_have_text(f"{ANNA} page=1")
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def leaving(tmp_path: Path) -> AsyncIterator[str]:
+    """Where a page of the relay sends people to a party, by the query: which one, and how."""
+    asked: set[str] = set()
+    wiki = Wiki()
+
+    async def hang(_request: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response(text="late")
+
+    async def fail(_request: web.Request) -> web.Response:
+        return web.Response(status=500, text="it failed")
+
+    async def show(_request: web.Request) -> web.Response:
+        return web.Response(text="<h1>Goodbye from the party</h1>", content_type="text/html")
+
+    async def leave(request: web.Request) -> web.Response:
+        party, form = request.query["party"], "form" in request.query
+        first = request.query_string not in asked
+        asked.add(request.query_string)
+        return wiki.pages.of_applications.show_leaving(
+            request,
+            [],
+            [party],
+            url=f"{url}/{party}",
+            fields={"SAMLRequest": "x"} if form else {},
+            skip="/without",
+            wait=1 if first else 0,
+        )
+
+    async def without(_request: web.Request) -> web.Response:
+        return web.Response(text="<h1>went on</h1>", content_type="text/html")
+
+    def add_routes(app: web.Application, pages: SignInPages) -> None:
+        Wiki.add_routes(wiki, app, pages)
+        app.router.add_get("/leave", leave)
+        app.router.add_get("/without", without)
+
+    wiki.add_routes = add_routes  # type: ignore[method-assign]
+    async with server({"/hangs": hang, "/error": fail, "/page": show}) as url, serve(tmp_path, wiki) as site:
+        yield str(site.client.make_url("/leave"))
+
+
+@pytest.mark.parametrize("form", ["", "&form="], ids=["redirect", "post"])
+async def test_a_party_that_hangs_is_left_behind(chromium: Browser, leaving: str, form: str) -> None:
+    """The page goes on while the browser still waits for the party's first byte."""
+    context = await chromium.new_context()
+    page = await context.new_page()
+    await page.goto(f"{leaving}?party=hangs{form}", wait_until="commit")
+    await expect(page.get_by_role("heading")).to_have_text("went on")
+    await context.close()
+
+
+@pytest.mark.parametrize(("party", "shown"), [("error", "it failed"), ("page", "Goodbye from the party")])
+async def test_back_from_a_partys_own_page_shows_ours(chromium: Browser, leaving: str, party: str, shown: str) -> None:
+    """Where it was left by the button: browsers skip a page that left by itself. It waits for the person then."""
+    context = await chromium.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(f"{leaving}?party={party}&form=")
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.locator("body")).to_contain_text(shown)
+    await page.go_back()
+    await page.get_by_role("link", name=f"Continue without {party}").click()
+    await expect(page.get_by_role("heading")).to_have_text("went on")
     await context.close()
 
 

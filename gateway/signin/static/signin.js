@@ -74,3 +74,8 @@ for (const form of document.querySelectorAll("form.sends-itself")) {
   const [navigation] = performance.getEntriesByType("navigation");
   if (!navigation || navigation.type !== "back_forward") form.requestSubmit();
 }
+
+// A link that is followed if the page is still there after so many seconds: whoever the browser was sent to does not answer
+for (const link of document.querySelectorAll("a[data-wait]")) {
+  setTimeout(() => location.assign(link.href), 1000 * Number(link.dataset.wait));
+}

@@ -64,6 +64,8 @@ log = structlog.get_logger()
 
 SEEN: Final = "saml logout request"
 """Kind of what was seen before."""
+WAIT: Final = 15.0
+"""Seconds that the page waits for a party's answer to the browser."""
 _REMEMBERED: Final = 3600.0
 """Seconds: longer than a request is good for."""
 _UNPROVEN = (SamlRefusal, SamlError, CertsError)
@@ -146,7 +148,8 @@ class LogoutService:
             log.warning("saml.logout_failed", trust=party.trust.id, reason=str(error))
             await self._trail.told(request, stop, "failed")
             return await self._continue(request, chain.after("failed"))
-        if await self._chains.keep(chain):
+        first = await self._chains.keep(chain)
+        if first:
             await self._trail.told(request, stop, "asked")
         return self._signin.of_applications.show_leaving(
             request,
@@ -155,6 +158,7 @@ class LogoutService:
             url=outgoing.url,
             fields=outgoing.fields,
             skip=await self._chains.path(replace(chain.after("failed"), left=chain.id)),
+            wait=WAIT if first else 0,  # Back from a page of the party's: sent there again, nobody would ever get past it
         )
 
     # -- a request

@@ -14,8 +14,9 @@
 The address alone is not enough: parties are sent along it, and an application that went on by itself would be told under
 which names others know the person. So only the browser of the session is led on (`VISIT`); for anybody else the way ends.
 
-The page stays where it is until the party answers the browser: one that never does, or that shows a page of its own, is
-left behind by the link, or by Back and the link.
+The page stays where it is until the party answers the browser. One that never does is left behind after a while, or by the
+link. One that shows a page of its own keeps the browser, and those after it are not told: browsers go back past a page that
+left by itself. Frames for all parties at once would help where browsers still send cookies in frames of other sites.
 """
 
 from __future__ import annotations
