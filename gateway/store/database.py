@@ -553,7 +553,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
     """Wait for others that switch the same new file: SQLite's busy time-out does not hold for this one statement.
 
-    It has read the file when it asks for the writer's lock: two that waited so for each other would never end
+    It has read the file when it asks for the writer's lock: two that waited for each other would never end
     (sqlite3_busy_handler).
     """
     deadline = time.monotonic() + BUSY_TIMEOUT
