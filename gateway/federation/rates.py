@@ -25,6 +25,10 @@ class SharedRates(Rates, Protocol):
         """Seconds until whoever has failed `most` times within a minute may try again; 0 for others."""
         ...
 
+    def fail_here(self, whose: Sequence[str], now: float) -> None:
+        """Count a failure of each on this node alone, without a look at the store."""
+        ...
+
     async def fail(self, whose: Sequence[str], now: float) -> None:
         """Count a failure of each. Raises StoreError."""
         ...

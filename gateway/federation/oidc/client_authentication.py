@@ -58,14 +58,9 @@ class ClientAuthentication:
 
     async def _verify_secret(self, client: OidcClient | None, credentials: ClientCredentials, address: str) -> None:
         """Whoever tries out secrets has a few tries a minute, on all nodes together."""
-        limits = self._context.limits
-        whose = limits.of_secrets(credentials.client_id[:_LONGEST_NAME], address)
-        limits.check_failures(whose)
-        try:
-            verify_secret(client.secrets if client is not None else (), credentials.secret)
-        except InvalidClient:
-            await limits.count_failure(whose)
-            raise
+        secrets = client.secrets if client is not None else ()
+        named = credentials.client_id[:_LONGEST_NAME]
+        await self._context.limits.try_secret(named, address, lambda: verify_secret(secrets, credentials.secret))
 
     async def _verify_assertion(self, trust: Trust | None, credentials: ClientCredentials) -> None:
         if trust is None:

@@ -385,11 +385,15 @@ class Admission:
         """Seconds until whoever has failed `most` times within a minute may try again; 0 for others, as this node knows."""
         return failures.wait(self._failures.get(whose, BLANK), most, now)
 
+    def fail_here(self, whose: Sequence[str], now: float) -> None:
+        """Count a failure of each on this node alone, without a look at the store."""
+        for name in whose:
+            self._note_failures(name, failures.fail(self._failures.get(name, BLANK), now))
+
     async def fail(self, whose: Sequence[str], now: float) -> None:
         """Count a failure of each, here before anything is awaited, then for all nodes; see `failures`."""
         keys = {name: _name_key(self._keys()[0], _FAILURES, name, familiar=False) for name in whose}
-        for name in whose:
-            self._note_failures(name, failures.fail(self._failures.get(name, BLANK), now))
+        self.fail_here(whose, now)
 
         def rule(records: Records) -> tuple[Records, Records]:
             after = {key: failures.fail(record, now) for key, record in records.items()}

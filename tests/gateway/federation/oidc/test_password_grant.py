@@ -132,9 +132,9 @@ async def test_secrets_are_not_tried_out(stand: OidcStand, monkeypatch: pytest.M
         assert [status for status, _, _ in answers] == [401, 401, 401, 429]
         assert int(answers[-1][2]["Retry-After"]) > 0
     assert (await stand.post("/oidc/revoke", _own("app")))[0] == 429
-    assert (await stand.post("/oidc/revoke", _own("other")))[0] == 200
-    monkeypatch.setattr(limits, "WRONG_SECRETS_OF_ADDRESS", 6)
-    assert (await stand.post("/oidc/revoke", _own("other")))[0] == 429
+    for most, status in ((6, 429), (7, 200), (6, 200)):  # at the end it is known at that address, and heard
+        monkeypatch.setattr(limits, "WRONG_SECRETS_OF_ADDRESS", most)
+        assert (await stand.post("/oidc/revoke", _own("other")))[0] == status
 
 
 async def test_another_way_to_prove_itself_is_no_guess(stand: OidcStand, monkeypatch: pytest.MonkeyPatch) -> None:
