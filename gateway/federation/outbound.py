@@ -18,10 +18,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.resolver import ThreadedResolver
 
 from foundation.http import FetchFailed, explain_failure, read_bounded
 from gateway.federation.destinations import Destinations
+from gateway.federation.name_lookups import LookupResolver, NameLookups
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import is_loopback
 
@@ -55,7 +55,7 @@ class Outbound:
     """destinations: where connections may go. ca_file: authorities of the servers (PEM), beside the system's.
 
     proxy: `http://host:port` for addresses of the Internet; empty or `none`: no proxy. timeout: seconds for one question.
-    clock: seconds.
+    lookups: of host names. clock: seconds.
     """
 
     def __init__(
@@ -65,11 +65,13 @@ class Outbound:
         ca_file: Path | None = None,
         proxy: str = "",
         timeout: float = TIMEOUT,
+        lookups: NameLookups | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._destinations, self._ca_file, self._clock = destinations, ca_file, clock
         self._proxy = "" if proxy == "none" else proxy
         self._timeout = timeout
+        self._lookups = lookups or NameLookups()
         self._context: ssl.SSLContext | None = None
         self._read_at = 0.0
 
@@ -102,7 +104,7 @@ class Outbound:
             proxy = await self._way(url)
             connector = aiohttp.TCPConnector(
                 ssl=await self._trusted(),
-                resolver=ThreadedResolver(),
+                resolver=LookupResolver(self._lookups),
                 force_close=True,
                 socket_factory=None if proxy else self._make_socket,
             )
@@ -133,7 +135,7 @@ class Outbound:
             raise FetchFailed(url, "it is not an https:// address")
         try:
             async with asyncio.timeout(self._timeout):
-                found = await asyncio.get_running_loop().getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
+                found = await self._lookups.addresses(host)
         except (OSError, UnicodeError):
             if self._proxy:  # behind one, names of the Internet are often not known
                 return self._proxy

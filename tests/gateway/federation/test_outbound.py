@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from aiohttp import web
 from demo.throwaway_tls import write_certificates
 from foundation.http import FetchFailed
 from gateway.federation.destinations import Destinations
+from gateway.federation.name_lookups import NameLookups
 from gateway.federation.outbound import Outbound
 from tests.support.connect_proxy import ConnectProxy
 
@@ -91,21 +93,19 @@ async def test_nothing_inside_is_asked(publisher: Publisher, spelled: str) -> No
     assert publisher.asked == []
 
 
-async def test_an_address_that_changes_after_the_look_is_not_connected_to(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_address_that_changes_after_the_look_is_not_connected_to(publisher: Publisher) -> None:
     """DNS rebinding: the first answer is of the Internet, that of the connection is this machine."""
     asked = 0
 
-    async def resolve(*_: Any, **__: Any) -> list[Any]:
+    def resolve(*_: Any, **__: Any) -> list[Any]:
         nonlocal asked
         asked += 1
         host = "127.0.0.1" if asked > 1 else "1.1.1.1"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, int(publisher.url.rpartition(":")[2])))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    outbound = Outbound(Destinations(), ca_file=publisher.ca, lookups=NameLookups(resolve))
     with pytest.raises(FetchFailed, match=r"127\.0\.0\.1 is neither"):
-        await Outbound(Destinations(), ca_file=publisher.ca).get(publisher.name + "/document", most=10)
+        await outbound.get(publisher.name + "/document", most=10)
     assert (asked, publisher.asked) == (2, [])
 
 
@@ -132,19 +132,38 @@ async def test_by_a_proxy(publisher: Publisher, monkeypatch: pytest.MonkeyPatch)
         assert proxy.tunnels == [publisher.url.removeprefix("https://")]
 
 
+async def test_a_party_whose_name_servers_hang_delays_nobody_else(publisher: Publisher) -> None:
+    """Its own requests fail, and say why; no thread that others need is in use."""
+    released = threading.Event()
+
+    def resolve(host: str, *how: Any, **more: Any) -> list[Any]:
+        if host == "localhost":
+            return socket.getaddrinfo(host, *how, **more)
+        released.wait(10.0)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    outbound = Outbound(LOOPBACK, ca_file=publisher.ca, lookups=NameLookups(resolve))
+    hanging = [asyncio.create_task(outbound.get(f"https://app.example.com:{port}/", most=9)) for port in range(1, 41)]
+    await asyncio.sleep(0)
+    assert await outbound.get(publisher.name + "/document", most=10) == b"x" * 10
+    assert not any(task.done() for task in hanging)
+    released.set()
+    for failed in await asyncio.gather(*hanging, return_exceptions=True):
+        assert isinstance(failed, FetchFailed)
+        assert failed.reason == "Temporary failure in name resolution"
+
+
 @pytest.mark.parametrize("proxy", ["", "http://proxy.example.com:3128"])
-async def test_a_name_that_leads_inside_as_well_is_not_left_to_the_proxy(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
-) -> None:
+async def test_a_name_that_leads_inside_as_well_is_not_left_to_the_proxy(proxy: str) -> None:
     """It would take whichever address it likes; where the relay connects itself, each socket is judged."""
 
-    async def resolved(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-        return [(2, 1, 6, "", (address, 443)) for address in ("1.1.1.1", "10.1.2.3")]
+    def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(2, 1, 6, "", (address, 0)) for address in ("1.1.1.1", "10.1.2.3")]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+    lookups = NameLookups(resolve)
     with pytest.raises(FetchFailed, match=r"10\.1\.2\.3 is neither") if proxy else contextlib.nullcontext():
-        await Outbound(Destinations(), proxy=proxy).check("https://app.example.com/")
-    await Outbound(Destinations(("10.0.0.0/8",)), proxy=proxy).check("https://app.example.com/")
+        await Outbound(Destinations(), proxy=proxy, lookups=lookups).check("https://app.example.com/")
+    await Outbound(Destinations(("10.0.0.0/8",)), proxy=proxy, lookups=lookups).check("https://app.example.com/")
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"])
