@@ -36,6 +36,8 @@ BATCH = 500
 """Events in one transaction at most."""
 _LEFT = 100
 """Chains that a process remembers to have left."""
+_UNSEEN = 100
+"""Commits without an answer that a process remembers: one for each attempt while nothing can be written."""
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ class TrailWriter:
         self._tail: _Tail | None = None
         self._left: deque[AuditHead] = deque(maxlen=_LEFT)
         """The ends, as they should be, of chains of its own that somebody changed."""
-        self._moved: list[tuple[int, bytes]] = []
+        self._moved: deque[tuple[int, bytes]] = deque(maxlen=_UNSEEN)
         """Where commits leave the head that nobody has seen the end of yet."""
         self._unsure = False
         """What came of the last commit is not known, or not yet: the chain's head has to be asked."""
@@ -199,7 +201,7 @@ class TrailWriter:
     def _moved_on(self, tail: _Tail) -> None:
         self._unsure = False
         tail.seq, tail.hash = self._moved[-1]
-        self._moved = []
+        self._moved.clear()
 
     async def _ready_tail(self) -> _Tail:
         if self._tail is not None and self._unsure:
@@ -274,9 +276,9 @@ class TrailWriter:
             entries.append((tail.chain, seq, sealed.facts, sealed.digest, last))
             events.append(event_row(tail.chain, seq, sealed, event))
         head = (seq, last, head_seal(tail.key, tail.chain, seq, last), tail.chain, tail.seq)
+        self._moved.append((seq, last))  # before: a statement that commits by itself may do so although its answer is lost
         if not self._add(cursor, head, entries, events):
             raise AuditBroken(tail.chain, tail.seq + 1, "somebody else wrote to this process's own chain")
-        self._moved.append((seq, last))
         return len(batch)
 
     def _settle(self, batch: Sequence[_Waiting], error: StoreUnavailable | None) -> None:

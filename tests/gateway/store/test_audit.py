@@ -461,6 +461,28 @@ async def test_a_commit_that_nobody_saw_is_looked_up(store: Store, monkeypatch: 
     assert (await store.audit.verify()).entries == 3
 
 
+async def test_an_answer_that_got_lost_on_the_way_is_no_tampering(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL commits a statement by itself, also one whose answer nobody waits for any more."""
+    assert isinstance(store.audit, SqlAuditLog)
+    writer = store.audit._writer
+    await fill(store, 1)
+    add = writer._add
+
+    def lose(*arguments: Any) -> bool:
+        add(*arguments)
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
+    async with asyncio.timeout(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "_add", lose)
+            for number in (2, 3):
+                with pytest.raises(StoreUnavailable):
+                    await store.audit.append(event(number))
+        await store.audit.append(event(4))
+    assert [entry.event.kind for entry in await store.audit.entries(kind="audit.head_replaced")] == []
+    assert [report.chain for report in (await store.audit.verify()).heads] == [1]
+
+
 async def test_an_entry_waits_for_a_unit_of_work_that_moves_the_head(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is committed, but this process does not know yet where the chain ends."""
     assert isinstance(store.audit, SqlAuditLog)
