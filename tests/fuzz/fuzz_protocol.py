@@ -681,7 +681,8 @@ def instrument(atheris: Any, packages: tuple[str, ...]) -> None:
         if not name.startswith(packages):
             continue
         for member in vars(module).values():
-            for function in vars(member).values() if inspect.isclass(member) else (member,):
+            for attribute in vars(member).values() if inspect.isclass(member) else (member,):
+                function = getattr(attribute, "__func__", attribute)  # of a class method
                 if inspect.isfunction(function) and function.__module__ == name:
                     atheris.instrument_func(function)
 

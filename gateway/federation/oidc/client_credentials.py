@@ -7,7 +7,6 @@ nobody knows is compared too: neither answer nor time tell which ones there are.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass, field
@@ -71,7 +70,7 @@ def _read_basic(header: str, client_id: str) -> ClientCredentials:
         raise InvalidClient("an Authorization header of another scheme")
     try:
         name, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not ASCII, not base64, not UTF-8
         raise InvalidClient("a malformed Authorization header") from error
     name, secret = unquote_plus(name), unquote_plus(secret)
     if not colon or not name or not secret:

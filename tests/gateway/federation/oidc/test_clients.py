@@ -63,6 +63,7 @@ def test_credentials_are_read_from_wherever_they_are(form: str, header: str, exp
         ("", "", InvalidClient),
         ("", "Bearer abc", InvalidClient),
         ("", "Basic ???", InvalidClient),
+        ("", "Basic Ä", InvalidClient),
         ("", _basic("app"), InvalidClient),
         ("", _basic("app:"), InvalidClient),
         ("client_id=app&client_assertion=x", "", InvalidClient),
