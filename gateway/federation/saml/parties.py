@@ -174,10 +174,12 @@ def _index(parties: Iterable[Party]) -> dict[str, Party]:
     index: dict[str, Party] = {}
     double: dict[str, list[str]] = {}
     for party in parties:
+        if not party.entity_id:  # its metadata will say; several may wait for theirs
+            continue
         other = index.setdefault(party.entity_id, party)
         if other is not party:
             double.setdefault(party.entity_id, [other.trust.id]).append(party.trust.id)
     for entity_id, claimants in double.items():
         log.error("party.claimed_twice", entity_id=entity_id, trusts=claimants)
         del index[entity_id]
-    return {entity_id: party for entity_id, party in index.items() if entity_id}
+    return index

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from certs import CertificateUnreadable, read_certificate
 from foundation.http import FetchFailed
@@ -177,6 +178,16 @@ def served(stand: Stand) -> int:
     found = stand.parties.of("wiki")
     assert found is not None
     return len(found.signing)
+
+
+async def test_those_that_wait_for_their_metadata_claim_nothing(stand: Stand) -> None:
+    """Nobody's entity ID is known yet: that is no contradiction between two trusts, and nobody is found by an empty one."""
+    unknown = replace(WIKI, saml=SamlParty(metadata_url=URL))
+    with capture_logs() as logs:
+        await stand.trust(replace(unknown, id="shop"), replace(unknown, id="mail"))
+    assert logs == []
+    assert stand.parties.find("") is None
+    assert stand.parties.of("shop") is not None
 
 
 async def test_a_changed_trust_is_looked_at_anew(stand: Stand) -> None:
