@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         read_name_id,
         read_posted,
     )
-    from foundation.saml.soap import SOAP_ACTION, SOAP_TYPE, read_envelope, write_envelope, write_fault
+    from foundation.saml.soap import SOAP_ACTION, SOAP_TYPE, SOAP_TYPES, read_envelope, write_envelope, write_fault
     from foundation.saml.token_client import TokenClient
     from foundation.saml.ws_trust import (
         MAX_ANSWER_BYTES,
@@ -57,7 +57,7 @@ _MODULES = {
     "redirect_binding": "MessageName RedirectMessage read_redirect sign_redirect verify_redirect",
     "requests": "AUTHN_REQUEST LOGOUT_REQUEST LOGOUT_RESPONSE posted read_authn_request read_logout_request"
     " read_logout_response read_name_id read_posted",
-    "soap": "SOAP_ACTION SOAP_TYPE read_envelope write_envelope write_fault",
+    "soap": "SOAP_ACTION SOAP_TYPE SOAP_TYPES read_envelope write_envelope write_fault",
     "token_client": "TokenClient",
     "ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
     " read_token_answer readable",
@@ -72,6 +72,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "SOAP_ACTION",
     "SOAP_TYPE",
+    "SOAP_TYPES",
     "SUCCESS",
     "WS_TRUST_13",
     "WS_TRUST_2005",

@@ -8,6 +8,9 @@ from foundation.saml.errors import SamlError
 from foundation.saml.nodes import MAX_MESSAGE_BYTES, only_child, parse_message
 
 SOAP_TYPE = "text/xml"
+SOAP_TYPES = frozenset({SOAP_TYPE, "application/soap+xml"})
+"""Of what comes. SOAP 1.1 (section 6) knows `text/xml` alone; pysaml2 names its envelope as SOAP 1.2 does. No browser's
+form sends either."""
 SOAP_ACTION = "http://www.oasis-open.org/committees/security"
 """Value of the header SOAPAction (section 3.2.2.1)."""
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"

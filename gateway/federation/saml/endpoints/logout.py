@@ -23,6 +23,7 @@ from foundation.saml import (
     LOGOUT_REQUEST,
     LOGOUT_RESPONSE,
     SOAP_TYPE,
+    SOAP_TYPES,
     LogoutRequest,
     NameIdentifier,
     SamlError,
@@ -100,7 +101,7 @@ class LogoutService:
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
         """A message by any of the three bindings."""
-        if request.method == "POST" and request.content_type == SOAP_TYPE:
+        if request.method == "POST" and request.content_type in SOAP_TYPES:
             return await self._receive_soap(request)
         try:
             incoming = await read_message(request, "SAMLRequest", "SAMLResponse")

@@ -47,10 +47,10 @@ NOW = 1_800_000_000.0
 """Of the site's clock."""
 
 
-async def soap(site: Site, envelope: bytes) -> tuple[int, bytes]:
+async def soap(site: Site, envelope: bytes, content_type: str = "text/xml; charset=utf-8") -> tuple[int, bytes]:
     """What a party posts by itself, without a cookie."""
     kept, site.cookies = site.cookies, {}
-    headers = {"Content-Type": "text/xml; charset=utf-8"}
+    headers = {"Content-Type": content_type}
     status, page, answered = await site.request("POST", "/saml/slo", data=envelope, headers=headers)
     site.cookies = kept
     assert answered["Content-Type"] == "text/xml; charset=utf-8"
@@ -121,10 +121,13 @@ async def shop(tmp_path: Path, site: Site, provider: Provider) -> AsyncIterator[
     await server.close()
 
 
-async def test_a_party_ends_a_session_without_a_browser(site: Site, provider: Provider, shop: SoapParty) -> None:
+@pytest.mark.parametrize("content_type", ["text/xml; charset=utf-8", "application/soap+xml"], ids=["SOAP 1.1", "pysaml2"])
+async def test_a_party_ends_a_session_without_a_browser(
+    site: Site, provider: Provider, shop: SoapParty, content_type: str
+) -> None:
     """And the other one, which takes SOAP, has been told when the answer comes (saml-bindings-2.0-os section 3.2)."""
     wiki, known = await both(site, provider, logout_url=shop.url, logout_binding="soap")
-    status, envelope = await soap(site, signed(logout(site.now, wiki)))
+    status, envelope = await soap(site, signed(logout(site.now, wiki)), content_type)
     told = answered(provider, envelope)
     assert (status, told.status, told.in_response_to) == (200, (SUCCESS,), "_logout1")
     assert [asked.session_indexes for asked in shop.asked] == [(known.index,)]
