@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _LONGEST_SHOWN = 60
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
 """Letters, digits, hyphens (RFC 952, RFC 1123 section 2.1); and underscores, which names in DNS have."""
+
+_JOINERS = "\u200c\u200d"
+"""Words of Persian and of languages of India are spelled with them, and emoji (Unicode 15.0, section 23.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,17 @@ def no_controls(value: str | Path) -> None:
             "has a control character, as a backslash in double quotes makes one",
             "put a text with a backslash into 'single quotes'",
         )
+
+
+def is_readable(character: str) -> bool:
+    """Whether it is seen, or is a blank or a joiner: not a control, a line end, or what turns the direction of a text."""
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
+def readable(value: str) -> None:
+    """A text that is shown to people: what it hides could make it look like another one."""
+    if hidden := next((character for character in value if not is_readable(character)), ""):
+        raise Unfit(f"has the character U+{ord(hidden):04X}, which cannot be seen", "leave it out")
 
 
 def several_lines(value: str) -> None:

@@ -36,6 +36,8 @@ MAX_ENDPOINTS = 100
 _WHAT = "party's metadata"
 _NAMED = 10
 """Entities that an error names."""
+_LONGEST_SHOWN = 200
+"""Characters of an ID that an error repeats in ASCII."""
 _PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 _ENTITY, _ENTITIES = f"{METADATA}EntityDescriptor", f"{METADATA}EntitiesDescriptor"
 _UI = "{urn:oasis:names:tc:SAML:metadata:ui}"
@@ -135,8 +137,12 @@ def _entity(root: etree._Element, entity_id: str) -> etree._Element:
         return found[0]
     if entity_id:
         raise SamlError(_WHAT, f"it describes {len(found)} entities of the expected ID")
-    names = [str(entity.get("entityID")) for entity in found[:_NAMED]] + ["…"] * (len(found) > _NAMED)
+    names = [_printable(str(entity.get("entityID"))) for entity in found[:_NAMED]] + ["…"] * (len(found) > _NAMED)
     raise SamlError(_WHAT, f"it describes {len(found)} entities; say which one is meant: {', '.join(names)}")
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name[:_LONGEST_SHOWN])
 
 
 def _described(entity: etree._Element, signed_by: Certificate | None) -> PartyDescription:
@@ -147,6 +153,8 @@ def _described(entity: etree._Element, signed_by: Certificate | None) -> PartyDe
     entity_id = attribute(entity, "entityID", _WHAT)
     if not entity_id:
         raise SamlError(_WHAT, "it has no entity ID")
+    if not entity_id.isprintable():  # it ends in logs and on terminals
+        raise SamlError(_WHAT, f"its entity ID has characters that cannot be seen: {_printable(entity_id)}")
     signing, unreadable = key_certificates(role, "signing")
     encryption, more = key_certificates(role, "encryption")
     return PartyDescription(

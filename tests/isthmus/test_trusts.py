@@ -203,3 +203,22 @@ def test_a_trust_from_metadata(trust: Commands, tmp_path: Path) -> None:
         code, _, err = trust("import", *arguments, "--yes")
         assert (code, words in err) == (1, True), err
     assert trust("import", file, "--metadata", file)[0] == trust("import")[0] == trust("import", file, "--id", "x")[0] == 2
+
+
+def test_nothing_hidden_comes_from_metadata_to_the_terminal(trust: Commands, tmp_path: Path) -> None:
+    """Neither from the document nor, later, from the trust; and no file is named after what a stranger wrote."""
+    file = tmp_path / "grafana.xml"
+    file.write_text(FULL.replace(">Grafana<", ">\u202eGra\x9b/../fana\u2069<"))
+    shown = [trust("import", "--metadata", file, "--id", "grafana", "--yes"), trust("list"), trust("show", "grafana")]
+    shown.append(trust("export", "grafana"))
+    assert [code for code, _, _ in shown] == [0, 0, 0, 0]
+    text = "".join(out + err for _, out, err in shown)
+    assert "name, which users see: Gra/../fana" in text
+    assert "of the display name: U+009B, U+202E, U+2069" in text
+    assert not {"\u202e", "\u2069", "\x9b"} & set(text)
+    file.write_text(FULL.replace("/saml/metadata", "/saml/metadata\u202e&#10;grafana: version 9 is in force."))
+    code, out, err = trust("import", "--metadata", file)
+    assert (code, "cannot be seen" in err, "\u202e" in err) == (1, True, False)
+    assert "\ngrafana: version 9" not in out + err
+    code, _, err = trust("import", "--metadata", file, "--id", "../\u202egrafana")
+    assert (code, "\u202e" in err) == (1, False)

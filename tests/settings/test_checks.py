@@ -19,6 +19,7 @@ from settings import (
     not_empty,
     origin,
     proxy_address,
+    readable,
     web_address,
 )
 from settings.checks import Check, no_controls, shown
@@ -38,6 +39,7 @@ TAKEN: list[tuple[Check, Any]] = [
     (not_empty, ("one",)),
     (distinct, ("a", "b")),
     (no_controls, "Zoë, two words, and \\ a backslash"),
+    (readable, "\u0646\u0627\u0645\u0647\u200c\u0647\u0627 \U0001f468\u200d\U0001f4bb Café\u00a0: 1"),  # Persian, an emoji
     (host_name, "relay.example.com"),
     (host_name, "relay"),
     (host_name, "192.0.2.1"),
@@ -59,6 +61,8 @@ TAKEN: list[tuple[Check, Any]] = [
     (network, "2001:db8::1"),
 ]
 
+HIDDEN = "\0\n\x1b\x9b\xad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\ud800"
+
 REFUSED: list[tuple[Check, Any, str]] = [
     (Bounds(), 0, "0 is too small; give at least 1"),
     (Bounds(), 0.0, "0 is too small; give more than 0"),
@@ -76,6 +80,7 @@ REFUSED: list[tuple[Check, Any, str]] = [
     (no_controls, "\x9b", "has a control character"),
     (no_controls, "\x7f", "has a control character"),
     (no_controls, "a\0", "has a NUL character"),
+    *((readable, f"a{hidden}b", f"has the character U+{ord(hidden):04X}, which") for hidden in HIDDEN),
     (host_name, "relay.example.com:443", "is not the name of a host"),
     (host_name, "https://relay", "is not the name of a host"),
     (host_name, "-relay", "is not the name of a host"),

@@ -17,6 +17,7 @@ from gateway.federation.saml.names import BINDING_POST, LOGOUT_BINDINGS
 from gateway.federation.saml.parties import is_logout
 from gateway.federation.saml.party_metadata import check_metadata
 from gateway.federation.trusts import NAME_ID_FORMATS, AssertionConsumer, SamlParty, Trust
+from settings import is_readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def import_metadata(source: MetadataSource, trust_id: str, before: Trust | None,
     wanted = SamlParty(entity_id=source.entity_id, metadata_url=source.url, metadata_signer=signer)
     asked = Trust(id=trust_id, name=trust_id, protocol="saml", saml=wanted)
     described = check_metadata(source.document, asked, known.entity_id, now)
-    trust = before or Trust(id=trust_id, name=described.display_name.strip() or trust_id, protocol="saml")
+    trust = before or Trust(id=trust_id, name=_name(described) or trust_id, protocol="saml")
     party = replace(
         trust.saml,
         entity_id=described.entity_id,
@@ -75,6 +76,15 @@ def import_metadata(source: MetadataSource, trust_id: str, before: Trust | None,
         dropped=tuple(_dropped(trust, described, new=before is None)),
         logo=next(iter(described.logos), ""),
     )
+
+
+def _name(described: PartyDescription) -> str:
+    """What people can read of it, on one line."""
+    return "".join(filter(is_readable, _on_one_line(described.display_name))).strip()
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _copied(party: SamlParty, described: PartyDescription) -> SamlParty:
@@ -150,8 +160,11 @@ def _dropped(trust: Trust, described: PartyDescription, *, new: bool) -> Iterato
     yield from _dropped_wants(trust, described)
     if copied and described.valid_until:
         yield f"validUntil {day(described.valid_until)}: what was copied from a file stays; import the next one before"
-    if not new and described.display_name and described.display_name != trust.name:
-        yield f"display name {described.display_name}: the trust keeps its name"
+    if not new and _name(described) not in {"", trust.name}:
+        yield f"display name {_name(described)}: the trust keeps its name"
+    hidden = sorted({ord(character) for character in _on_one_line(described.display_name) if not is_readable(character)})
+    if new and hidden:
+        yield f"of the display name: {', '.join(f'U+{code:04X}' for code in hidden)}, which cannot be seen"
 
 
 def _dropped_addresses(described: PartyDescription, *, copied: bool) -> Iterator[str]:

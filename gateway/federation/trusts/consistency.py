@@ -166,9 +166,10 @@ def _backchannel(client: OidcClient) -> Iterator[Unfit]:
 def _entity(party: SamlParty) -> Iterator[Unfit]:
     if not party.entity_id and not party.metadata_url:
         yield Unfit("is missing", "copy it from the application's metadata (entityID)", setting="entity_id")
-    if len(party.entity_id) > _LONGEST_ENTITY_ID or party.entity_id.strip() != party.entity_id:
+    fits = party.entity_id.isprintable() and party.entity_id.strip() == party.entity_id
+    if len(party.entity_id) > _LONGEST_ENTITY_ID or not fits:
         problem = f"{shown(party.entity_id)} is no entity ID"
-        yield Unfit(problem, "at most 1024 characters, without blanks around", setting="entity_id")
+        yield Unfit(problem, "at most 1024 printable characters, without blanks around", setting="entity_id")
     if party.metadata_signer and not party.metadata_url:
         yield Unfit("is used with metadata_url only", "leave it out", setting="metadata_signer")
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from gateway.federation.claims import ClaimsPolicy
 from gateway.federation.trusts.addresses import application_url
 from gateway.federation.trusts.consistency import inconsistencies, secret_digest
-from settings import Bounds, Lines, OrEmpty, Pattern, Unfit, network, not_empty
+from settings import Bounds, Lines, OrEmpty, Pattern, Unfit, network, not_empty, readable
 
 Protocol = Literal["oidc", "saml"]
 GrantType = Literal[
@@ -216,7 +216,7 @@ class Trust:
 
     id: Annotated[str, _ID]
     """Short name for commands and files: lower-case letters, digits, dots and dashes."""
-    name: Annotated[str, not_empty]
+    name: Annotated[str, not_empty, readable]
     """Name for users; on the sign-in page."""
     protocol: Protocol
     """Decides which of `[oidc]` and `[saml]` the trust has."""

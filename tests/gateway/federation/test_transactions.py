@@ -37,9 +37,9 @@ async def test_a_person_signs_in_and_comes_back_to_the_application(site: Site, w
     """The page says to which; the second time nobody is asked."""
     shown = await site.open("/wiki?page=1")
     assert shown.path.startswith("/signin?return_to=/continue/")
-    assert "Sign in to Wiki & {more}" in shown.page
+    assert "Sign in to <bdi>Wiki & {more}</bdi></h1>" in shown.page
     shown = await site.submit("/signin", step="user", user_name=ANNA, return_to=shown.field("return_to"))
-    assert "Sign in to Wiki & {more}" in shown.page
+    assert "Sign in to <bdi>Wiki & {more}</bdi></h1>" in shown.page
     shown = await site.sign_in(return_to=shown.field("return_to"))
     assert (shown.status, wiki.answers) == (200, [f"{ANNA} page=1"])
     await site.open("/wiki?page=2")
@@ -201,7 +201,7 @@ async def test_a_protocol_that_this_node_does_not_know_is_not_answered(site: Sit
 async def test_an_application_that_is_gone_is_not_named(site: Site, wiki: Wiki) -> None:
     """The sign-in goes on; its protocol says the rest."""
     path = await wiki.transactions.url(Transaction(protocol="oidc", trust="gone", request=b"x"))
-    assert "Sign in to Isthmus" in (await site.open(f"/signin?return_to={path}")).page
+    assert "Sign in to <bdi>Isthmus</bdi></h1>" in (await site.open(f"/signin?return_to={path}")).page
 
 
 # -- a sign-in that is too old

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.protocol import Outcome
 from gateway.relay.credentials.attempt import Verdict
-from gateway.signin import SignInSettings, unnamed_warning
+from gateway.signin import LANGUAGES, SignInSettings, unnamed_warning
 from gateway.signin.assets import Assets
 from gateway.signin.branding import contrast, darken, dim, icon, lighten, parse_colour, readable_on, stylesheet
 from gateway.signin.errors import BadBranding
@@ -38,7 +38,11 @@ async def test_all_that_can_be_set_is_on_the_page(tmp_path: Path) -> None:
         texts={"en": {"User name": "Staff number"}},
     ) as site:
         page = (await site.get("/signin"))[1]
-        assert "<h1>Sign in to Acme &amp; Söhne</h1>" in page
+        assert "<h1>Sign in to <bdi>Acme &amp; Söhne</bdi></h1>" in page
+        for language in LANGUAGES:
+            heading = re.search("<h1>(.*)</h1>", (await site.get(f"/signin?language={language}"))[1])
+            assert heading is not None
+            assert "<bdi>Acme &amp; Söhne</bdi>" in heading[1]
         assert "<title>Sign in \N{EN DASH} Acme &amp; Söhne</title>" in page
         for words in ("Call 4711", 'href="https://help.example"', ">Staff number</label>"):
             assert words in page

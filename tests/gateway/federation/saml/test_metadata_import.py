@@ -134,3 +134,29 @@ def test_of_several_one_is_named() -> None:
     over = entity(attributes='validUntil="2020-01-01T00:00:00Z"').encode()
     with pytest.raises(MetadataRefused, match="is over"):
         import_metadata(MetadataSource(document=over), "x", None, NOW)
+
+
+def test_what_cannot_be_seen_does_not_get_into_a_trust() -> None:
+    """A display name is cleaned, and what was left out is said; an entity ID is refused, since nobody may change it."""
+    ours = '<mdui:DisplayName xml:lang="en">Grafana</mdui:DisplayName>'
+    hostile = '<mdui:DisplayName xml:lang="en">\u202e Gra\n\u2028fana\u2066&#x80;\x9b</mdui:DisplayName>'
+    source = MetadataSource(document=FULL.replace(ours, hostile).encode())
+    found = import_metadata(source, "grafana", None, NOW)
+    assert found.trust.name == "Gra fana"
+    assert "of the display name: U+0080, U+009B, U+202E, U+2066, which cannot be seen" in found.dropped
+    assert read_trust(write_trust(found.trust), Path("grafana.toml")) == found.trust
+    kept = import_metadata(source, "grafana", KEPT, NOW)
+    assert (kept.trust.name, kept.dropped[-1]) == ("Ours", "display name Gra fana: the trust keeps its name")
+    nothing = MetadataSource(document=FULL.replace(ours, ours.replace("Grafana", "\u202e \u2069")).encode())
+    assert import_metadata(nothing, "grafana", None, NOW).trust.name == "grafana"
+    for hidden in ("\u202e", "&#10;", "\u2028", "&#x9b;"):
+        with pytest.raises(MetadataRefused, match=r"its entity ID has characters that cannot be seen: 'https://g"):
+            import_metadata(MetadataSource(document=FULL.replace(ENTITY, ENTITY + hidden).encode()), "grafana", None, NOW)
+
+
+def test_names_of_several_entities_are_shown_as_they_are() -> None:
+    """Not as lines or directions of their own."""
+    both = aggregate(entity(), entity(entity_id="https://other.example\u202e&#10;Done.", number=2))
+    with pytest.raises(MetadataRefused) as refused:
+        import_metadata(MetadataSource(document=both), "x", None, NOW)
+    assert str(refused.value).endswith(r"'https://other.example\u202e\nDone.'")

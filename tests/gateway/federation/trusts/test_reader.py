@@ -49,6 +49,12 @@ def test_a_mistake_names_file_line_key_and_what_would_be_right() -> None:
     assert "acces (line 11): no such setting; did you mean access?" in told
 
 
+def test_a_name_that_would_pass_for_another_one_is_refused() -> None:
+    """It turns the direction of the page, or of a terminal."""
+    with pytest.raises(SettingsFileError, match=r"name \(line 3\): has the character U\+202E, which cannot be seen"):
+        read(OIDC.replace('name = "', 'name = "\u202e'))
+
+
 def test_contradictions_are_told_with_their_line() -> None:
     """As single values are."""
     with pytest.raises(SettingsFileError, match=r"oidc\.redirect_uris\[0\] \(line 7\): .*is not encrypted"):
@@ -108,6 +114,7 @@ REFUSED_PARTIES: list[tuple[str, dict[str, Any]]] = [
     ("saml.entity_id: is missing", {"entity_id": ""}),
     ("saml.entity_id: ", {"entity_id": "x" * 1025}),
     ("saml.entity_id: ", {"entity_id": " https://crm.example.com"}),
+    ("saml.entity_id: 'https://crm\\u202e.example.com' is no", {"entity_id": "https://crm\u202e.example.com"}),
     ("saml.metadata_signer: is used with metadata_url only", {"metadata_signer": DIGEST}),
     ("saml.consumers: is empty", {"consumers": ()}),
     ("saml.certificates: is needed to verify", {"require_signed_requests": True}),
