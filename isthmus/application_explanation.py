@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -17,8 +17,44 @@ AT_APPLICATIONS: Final = {
     "federation.consent_given": "the user agreed",
     "federation.token_reused": "refused, and what was given before has ended",
     "federation.revoked": "revoked at the application's request",
+    "federation.device_connected": "the user connected a device",
+    "federation.logout_requested": "the application signed the user out",
+    "federation.logout_told": "told of the user's logout",
+    "federation.grant_ended": "what the application had been given has ended",
 }
 """Kinds of entries about applications, and what came of them."""
+ANSWER_TIME: Final = 300.0
+"""Seconds after which an application to which a browser was sent for logout has not answered: for so long its LogoutRequest
+is good (a test compares the two)."""
+_LOGOUTS: Final = {
+    "asked": ("the user's browser was sent there to log out", "Whether it answered cannot be seen yet."),
+    "told": ("logged the user out", ""),
+    "failed": ("answered the logout badly", "The user may still be signed in there."),
+    "not answered": ("did not answer the logout, and was skipped", "The user may still be signed in there."),
+    "did not answer": (
+        "did not answer",
+        "The browser was sent there for logout, and did not come back: the application answered with an error or a page of"
+        " its own. The user may still be signed in there, and applications after it were not told.",
+    ),
+}
+"""What came of an application to which a browser was sent for logout, by the outcome of its entry, and what it means."""
+_LOOK_THERE: Final = "See the application's log at this time, and its sign-out address: isthmus relay trust show {trust}"
+_GRANTS: Final = {
+    "authorization_code": "code",
+    "refresh_token": "refresh",
+    "client_credentials": "client credentials",
+    "password": "password",
+    "urn:ietf:params:oauth:grant-type:device_code": "device code",
+}
+"""Types of grants in words."""
+_PASSED: Final = {
+    "refresh_token": "client, refresh token, account, access, claims policy",
+    "client_credentials": "client, scope",
+    "password": "client, password, access, claims policy",
+    "urn:ietf:params:oauth:grant-type:device_code": "client, device code, the user's consent, access, claims policy",
+}
+"""What was checked before something was issued, by the type of grant; otherwise `_PASSED_AT_SIGN_IN`."""
+_PASSED_AT_SIGN_IN: Final = "request, sign-in, access, claims policy"
 _TOKENS: Final = ("access_token", "id_token", "refresh_token")
 
 _MEANINGS: Final = {
@@ -177,11 +213,31 @@ class ApplicationExplanation(msgspec.Struct, kw_only=True):
     next: str
 
 
-def explain_application(entry: AuditView) -> ApplicationExplanation:
-    """An entry of one of the kinds of `AT_APPLICATIONS`."""
+def logout_outcome(entry: AuditView, later: Iterable[AuditView], now: float) -> str:
+    """What came of the application of a `federation.logout_told`. later: the entries of that kind about the same person.
+
+    Nothing writes that a browser never came back, so it is read from what is missing. now: Unix seconds.
+    """
+    outcome = entry.detail.get("outcome", "")
+    if outcome != "asked":
+        return outcome
+    answers = sorted(
+        (found for found in later if found.actor == entry.actor and entry.time <= found.time <= entry.time + ANSWER_TIME),
+        key=lambda found: found.time,
+    )
+    ends = (found.detail["outcome"] for found in answers if found.detail.get("outcome", "asked") != "asked")
+    return next(ends, "did not answer" if now > entry.time + ANSWER_TIME else outcome)
+
+
+def explain_application(entry: AuditView, *, logout: str = "") -> ApplicationExplanation:
+    """An entry of one of the kinds of `AT_APPLICATIONS`. logout: what `logout_outcome` says of it."""
     detail, trust = entry.detail, entry.actor.removeprefix("trust:") if entry.actor.startswith("trust:") else ""
     refused = entry.kind == "federation.refused"
     meaning, following = _meaning(detail) if refused else ("", "")
+    answer = AT_APPLICATIONS[entry.kind]
+    if entry.kind == "federation.logout_told":
+        answer, meaning = _LOGOUTS.get(logout or detail.get("outcome", ""), (answer, ""))
+        following = _LOOK_THERE if meaning.startswith("The ") else ""
     return ApplicationExplanation(
         reference=entry.correlation_id,
         time=entry.time,
@@ -195,8 +251,8 @@ def explain_application(entry: AuditView) -> ApplicationExplanation:
         address=entry.address,
         checks=_checks(entry),
         claims=detail.get("attributes", "") or detail.get("claims", ""),
-        answer=AT_APPLICATIONS[entry.kind],
-        reason=detail.get("reason", "") if refused else _issued(entry),
+        answer=answer,
+        reason=detail.get("reason", "") or _issued(entry),
         key=_key(entry),
         meaning=meaning,
         next=following.format(trust=trust or _named(detail) or "TRUST", user=entry.subject or "USER"),
@@ -219,14 +275,19 @@ def _meaning(detail: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _request(entry: AuditView) -> str:
-    path, scope = entry.detail.get("path", ""), entry.detail.get("scope", "")
+    path, scope, grant = (entry.detail.get(name, "") for name in ("path", "scope", "grant"))
     protocol = {"oidc": "OpenID Connect", "saml": "SAML"}.get(entry.via, entry.via)
-    return " ".join(filter(None, (protocol, path, f"scope {scope}" if scope else "")))
+    return " ".join(filter(None, (protocol, path, _GRANTS.get(grant, ""), f"scope {scope}" if scope else "")))
 
 
 def _checks(entry: AuditView) -> str:
     if entry.kind == "federation.issued":
-        return "all passed: request, sign-in, access, claims policy"
+        return f"all passed: {_PASSED.get(entry.detail.get('grant', ''), _PASSED_AT_SIGN_IN)}"
+    if entry.kind == "federation.logout_requested":
+        told = [f"{name.removeprefix('to ')} {said}" for name, said in entry.detail.items() if name.startswith("to ")]
+        return f"its signature and name; {entry.detail.get('sessions', '0')} sessions ended" + "".join(
+            f"; {one}" for one in told
+        )
     times = entry.detail.get("times", "")
     more = f" (this entry stands for {times} refusals)" if times else ""
     said = entry.detail.get("detail", "")

@@ -47,12 +47,14 @@ MEANINGS = {
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
     "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`;"
     " or a SAML response: its SHA-256, and the assertion's ID. `isthmus relay audit issued` finds it by these. The actor is"
-    " the trust, `key` the signing key; `trial` says that the key was tried (`isthmus certs try`).",
+    " the trust, `grant` the type of grant, `claims` or `attributes` the names of what it is told,"
+    " `key` the signing key; `trial` says that the key was tried (`isthmus certs try`).",
     "federation.logout_requested": "An application ended sessions of a user by a SAML LogoutRequest: `sessions` of them. The"
     " actor is the application; `to NAME` says for each other one that is told without a browser what came of it.",
     "federation.logout_told": "A user's browser is telling an application, the actor, by SAML that the user has signed out:"
     " `outcome` is first `asked`, then `told`, `failed` (it answered badly) or `not answered` (it was skipped)."
-    " An application with `asked` alone answered with an error or a page of its own, and those after it were not told.",
+    " An application with `asked` alone answered with an error or a page of its own, and those after it were not told;"
+    " after 5 minutes `isthmus relay explain` says that it did not answer.",
     "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.device_connected": "A user connected a device to an application; `device` is the address it asked from.",
     "federation.revoked": "An application revoked what it was given for a user; `by` says which token it returned.",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
+from gateway.federation.saml.logout.messages import LIFETIME
 from gateway.protocol import Outcome
 from gateway.relay import AuditView
 from gateway.signin import Message
+from isthmus.application_explanation import ANSWER_TIME, explain_application, logout_outcome
 from isthmus.cli.relay.explain import _show
 from isthmus.explanation import api_status, explain, page_text, reference_of
 from isthmus.outcomes import REFUSED_BY_ADMISSION, cause_of, causes
@@ -148,3 +151,57 @@ def test_an_agent_that_did_not_answer_is_not_called_unasked(capsys: pytest.Captu
     _show(explain(entry(REFUSED_BY_ADMISSION, "locked", agent="")))
     agents = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("Agent ")]
     assert agents == ["none answered", "nobody was asked"]
+
+
+# -- what came of applications at a logout
+
+
+def _told(outcome: str, at: float, trust: str = "wiki") -> AuditView:
+    return AuditView(
+        **{
+            **msgspec.structs.asdict(entry("", kind="federation.logout_told", via="saml")),
+            "time": at,
+            "actor": f"trust:{trust}",
+            "detail": {"outcome": outcome},
+        }
+    )
+
+
+def test_an_application_that_keeps_the_browser_did_not_answer() -> None:
+    """No entry says so: it is missing after the time for which the request was good. Another one's answer is none."""
+    assert ANSWER_TIME == LIFETIME
+    asked = _told("asked", 1000.0)
+    assert logout_outcome(asked, [asked], 1000.0 + ANSWER_TIME) == "asked"
+    assert logout_outcome(asked, [asked], 1001.0 + ANSWER_TIME) == "did not answer"
+    assert logout_outcome(asked, [asked, _told("told", 1002.0, "shop")], 1400.0) == "did not answer"
+    assert logout_outcome(asked, [_told("told", 1001.0 + ANSWER_TIME), _told("told", 999.0)], 1400.0) == "did not answer"
+    assert logout_outcome(asked, [_told("failed", 1005.0), asked], 1400.0) == "failed"
+    assert logout_outcome(_told("told", 1000.0), [], 1400.0) == "told"
+    told = explain_application(asked, logout="did not answer")
+    assert (told.answer, told.trust) == ("did not answer", "wiki")
+    assert "may still be signed in" in told.meaning
+    assert told.next.endswith("isthmus relay trust show wiki")
+    assert explain_application(_told("told", 1.0)).next == ""
+
+
+def test_a_logout_that_an_application_wanted_says_whom_it_reached() -> None:
+    """Party by party."""
+    view = entry("", kind="federation.logout_requested", via="saml", sessions="2", **{"to Shop": "told", "to CRM": "failed"})
+    assert explain_application(view).checks == "its signature and name; 2 sessions ended; Shop told; CRM failed"
+
+
+@pytest.mark.parametrize(
+    ("grant", "request_", "checks"),
+    [
+        ("refresh_token", "refresh", "client, refresh token, account, access, claims policy"),
+        ("client_credentials", "client credentials", "client, scope"),
+        ("authorization_code", "code", "request, sign-in, access, claims policy"),
+    ],
+)
+def test_what_was_checked_depends_on_the_grant(grant: str, request_: str, checks: str) -> None:
+    """Nobody signs in for client credentials, nor at a refresh."""
+    told = explain_application(
+        entry("", kind="federation.issued", via="oidc", grant=grant, scope="api", claims="email name")
+    )
+    assert told.request == f"OpenID Connect {request_} scope api"
+    assert (told.checks, told.claims) == (f"all passed: {checks}", "email name")

@@ -124,6 +124,22 @@ def test_exported_edited_imported(trust: Commands, tmp_path: Path) -> None:
     assert trust("import", tmp_path / "none.toml")[0] == 1
 
 
+def test_all_are_exported_into_a_folder(trust: Commands, tmp_path: Path) -> None:
+    """Each is a file that can be imported; nothing is overwritten, and then nothing is written."""
+    trust(*GRAFANA)
+    trust("add", "wiki", "--redirect-uri", "https://wiki.example.com/cb", "--yes")
+    folder = tmp_path / "trusts"
+    assert "2 trusts" in trust("export", "--all", "--output", folder)[1]
+    files = sorted(folder.iterdir())
+    assert [(file.name, file.stat().st_mode & 0o777) for file in files] == [("grafana.toml", 0o600), ("wiki.toml", 0o600)]
+    assert [plan["action"] for plan in trust.json("import", *files)] == ["none", "none"]
+    assert [told["document"] for told in trust.json("export", "--all")] == [file.read_text() for file in files]
+    files[0].unlink()
+    code, _, err = trust("export", "--all", "--output", folder)
+    assert (code, "wiki.toml exists already" in err, files[0].exists()) == (1, True, False)
+    assert [trust("export", *given)[0] for given in ((), ("--all",), ("wiki", "--all"))] == [2, 2, 2]
+
+
 def test_two_secrets_are_valid_at_a_time(trust: Commands) -> None:
     """A third has to wait until one is removed; the last one stays."""
     trust(*GRAFANA)
@@ -160,6 +176,10 @@ def test_test_users_and_disabling(trust: Commands) -> None:
     assert "Only ada@corp.example.com can sign in" in trust("test-users", "grafana", "ada@corp.example.com")[1]
     assert trust.json("show", "grafana")["state"] == "test users only"
     assert trust("test-users", "grafana")[0] == 2
+    trust(
+        "add", "wiki", "--redirect-uri", "https://wiki.example.com/cb", "--test-user", "ada", "--test-user", "ben", "--yes"
+    )
+    assert 'test_users = ["ada", "ben"]' in trust("show", "wiki")[1]
     assert "grafana is live" in trust("test-users", "grafana", "--live")[1]
     assert "disabled" in trust("disable", "grafana")[1]
     assert trust.json("show", "grafana")["state"] == "disabled"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +79,14 @@ class TokenIssuance:
         }
         if grant.refresh_token:
             body["refresh_token"] = grant.refresh_token
+        told: Iterable[str] = ()
         if "openid" in grant.scope:
-            body["id_token"] = self._id_token(asked, grant, text, lifetimes.id_token, key)
-        await self._record(asked, grant, token.id, key.id, body)
+            of_person = grant.claims
+            if of_person is None:
+                of_person = self._context.claims.for_id_token(asked.trust, grant.details, grant.scope)
+            told = of_person.keys()
+            body["id_token"] = self._id_token(asked, grant, of_person, text, lifetimes.id_token, key)
+        await self._record(asked, grant, token.id, key.id, body, told)
         return body
 
     def _access_token(self, asked: TokenRequest, grant: IssuedGrant, lifetime: float) -> AccessToken:
@@ -99,10 +104,16 @@ class TokenIssuance:
             grant=digest_of(grant.id).hex(),
         )
 
-    def _id_token(self, asked: TokenRequest, grant: IssuedGrant, access_token: str, lifetime: float, key: OwnKey) -> str:
-        details, trust, of_person = grant.details, asked.trust, grant.claims
-        if of_person is None:
-            of_person = self._context.claims.for_id_token(trust, details, grant.scope)
+    def _id_token(
+        self,
+        asked: TokenRequest,
+        grant: IssuedGrant,
+        of_person: Mapping[str, Value],
+        access_token: str,
+        lifetime: float,
+        key: OwnKey,
+    ) -> str:
+        details, trust = grant.details, asked.trust
         claims: dict[str, Any] = {
             **of_person,
             "sub": details.subject,
@@ -121,8 +132,15 @@ class TokenIssuance:
         return self._context.tokens.sign(claims, algorithm=trust.oidc.signing_algorithm, typ="JWT", key=key)
 
     async def _record(
-        self, asked: TokenRequest, grant: IssuedGrant, token_id: str, key: str, body: Mapping[str, Any]
+        self,
+        asked: TokenRequest,
+        grant: IssuedGrant,
+        token_id: str,
+        key: str,
+        body: Mapping[str, Any],
+        told: Iterable[str],
     ) -> None:
+        """told: names of the claims about the person in the ID token."""
         kinds = ("access_token", "id_token", "refresh_token")
         hashes = {kind: hashlib.sha256(body[kind].encode()).hexdigest() for kind in kinds if kind in body}
         identity = grant.details.identity
@@ -135,7 +153,14 @@ class TokenIssuance:
             address=grant.details.address,
             correlation_id=grant.request or asked.correlation_id,
             via="oidc",
-            detail={"scope": body["scope"], "jti": token_id, **hashes, **signed_with(key, grant.tried)},
+            detail={
+                "scope": body["scope"],
+                "grant": asked.parameters.required("grant_type"),
+                "claims": " ".join(sorted(told)),
+                "jti": token_id,
+                **hashes,
+                **signed_with(key, grant.tried),
+            },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
         self._context.metrics.count_issued(asked.trust.id, "oidc")

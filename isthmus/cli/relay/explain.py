@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
 from foundation.times import second
 from gateway.relay import AuditView, AuditWanted
-from isthmus.application_explanation import AT_APPLICATIONS, ApplicationExplanation, explain_application
+from isthmus.application_explanation import (
+    ANSWER_TIME,
+    AT_APPLICATIONS,
+    ApplicationExplanation,
+    explain_application,
+    logout_outcome,
+)
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure, emit_json, json_option, run_async, wrapped
 from isthmus.cli.relay.context import open_administrator, relay_config
@@ -17,6 +24,8 @@ from isthmus.terminal import visible
 
 _MOST = 20
 """Entries of one request that are shown: there are one or two."""
+_MOST_LOGOUTS = 200
+"""Entries about logout of one person in a few minutes."""
 _LABEL = 12
 _AFTER = 600.0
 """Seconds after a sign-in in which what happens at applications is taken for its sequel."""
@@ -51,7 +60,7 @@ def command(config: Path, reference: str, as_json: bool) -> None:
     if not found:
         raise Failure(_UNKNOWN.format(reference=known))
     checks = [explain(entry) for entry in reversed(found) if entry.kind in CHECKS]
-    applications = [explain_application(entry) for entry in reversed(found) if entry.kind in AT_APPLICATIONS]
+    applications = [_explained(config, entry) for entry in reversed(found) if entry.kind in AT_APPLICATIONS]
     others = [entry for entry in reversed(found) if entry.kind not in CHECKS and entry.kind not in AT_APPLICATIONS]
     following = _following(config, found)
     if as_json:
@@ -84,10 +93,21 @@ def _following(config: Path, found: list[AuditView]) -> list[ApplicationExplanat
     entries = run_async(reported(open_administrator(config).audit(**wanted)))
     known = {entry.id for entry in found}
     return [
-        explain_application(entry)
+        _explained(config, entry)
         for entry in reversed(entries)
         if entry.kind in AT_APPLICATIONS and entry.id not in known and entry.address == sign_in.address
     ]
+
+
+def _explained(config: Path, entry: AuditView) -> ApplicationExplanation:
+    """Of a browser that was sent away for logout, what came of it has an entry, and a reference, of its own."""
+    if entry.kind != "federation.logout_told" or entry.detail.get("outcome") != "asked":
+        return explain_application(entry)
+    wanted = AuditWanted(kind=entry.kind, since=entry.time, until=entry.time + ANSWER_TIME, limit=_MOST_LOGOUTS)
+    if entry.object_guid:
+        wanted["person"] = entry.object_guid
+    later = run_async(reported(open_administrator(config).audit(**wanted)))
+    return explain_application(entry, logout=logout_outcome(entry, later, time.time()))
 
 
 def _show_application(told: ApplicationExplanation) -> None:

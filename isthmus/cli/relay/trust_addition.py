@@ -50,6 +50,7 @@ _SAML_PASTE = {
 @click.option("--public", is_flag=True, help="OpenID Connect: the client cannot keep a secret.")
 @click.option("--entity-id", help="SAML: entity ID of the application.")
 @click.option("--acs", "consumers", multiple=True, help="SAML: where responses go; can be repeated.")
+@click.option("--test-user", "test_users", metavar="USER", multiple=True, help="Who can sign in at first; can be repeated.")
 @yes_option
 @json_option
 def add(
@@ -62,19 +63,21 @@ def add(
     public: bool,
     entity_id: str | None,
     consumers: tuple[str, ...],
+    test_users: tuple[str, ...],
     yes: bool,
     as_json: bool,
 ) -> None:
     """Add the trust of an application, and print what to enter there. A client's secret is shown once.
 
-    For all other settings export the trust, edit the file and import it.
+    For all other settings export the trust, edit the file and import it. With --test-user nobody else can sign in to the
+    application until `isthmus relay trust test-users ID --live`.
 
     \b
     Examples:
       isthmus relay trust add --preset grafana --set host=grafana.example.com
       isthmus relay trust add wiki --redirect-uri https://wiki.example.com/cb
       isthmus relay trust add crm --entity-id https://crm.example.com/saml \\
-        --acs https://crm.example.com/saml/acs
+        --acs https://crm.example.com/saml/acs --test-user anna@corp.example.com
     """
     given = _given(values)
     if preset is not None:
@@ -90,6 +93,8 @@ def add(
     trust, text = _with_secret(_read(document, chosen))
     if name:
         trust = replace(trust, name=name)
+    if test_users:
+        trust = replace(trust, access=replace(trust.access, test_users=test_users))
     document = write_trust(trust).decode()
     admin, manner = open_administrator(config), Manner(yes=yes, as_json=as_json)
     plan = run_async(reported(admin.plan_trust(document, f"{chosen}.toml")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,8 +12,8 @@ from gateway.federation import TrustChangeView, TrustView
 from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.lazy import LazyGroup
-from isthmus.cli.output import FILE, emit_json, emit_said, json_option, run_async
-from isthmus.cli.private_files import private_output
+from isthmus.cli.output import Failure, counted, emit_json, emit_said, json_option, run_async
+from isthmus.cli.private_files import check_new, private_output
 from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.cli.relay.names import complete_trusts
 from isthmus.cli.tables import table, wide_option
@@ -26,7 +27,7 @@ _PARTS = {
     "show": (f"{_HERE}:show", "Show one trust."),
     "test": ("isthmus.cli.relay.trust_test:test", "Find out what is wrong with a trust."),
     "import": ("isthmus.cli.relay.trust_import:import_trusts", "Add or change trusts from files or SAML metadata."),
-    "export": (f"{_HERE}:export", "Print a trust as TOML, for a file or `import`."),
+    "export": (f"{_HERE}:export", "Print a trust, or all, as TOML, for files or `import`."),
     "refresh": (f"{_EDITING}:refresh", "Fetch the metadata of a SAML trust now."),
     "logo": ("isthmus.cli.relay.trust_logo:logo", "Show the logo of an application on the pages."),
     "remove": (f"{_HERE}:remove", "Remove a trust."),
@@ -110,22 +111,57 @@ def show(config: Path, trust: str, as_json: bool) -> None:
 
 @click.command("export")
 @relay_config
-@click.argument("trust", shell_complete=complete_trusts)
-@click.option("--output", type=FILE, help="File to create, mode 0600. [default: standard output]")
+@click.argument("trust", shell_complete=complete_trusts, required=False)
+@click.option("--all", "is_all", is_flag=True, help="All trusts, each into a file ID.toml of the folder --output.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to create; with --all a folder. [default: standard output]",
+)
 @json_option
-def export(config: Path, trust: str, output: Path | None, as_json: bool) -> None:
+def export(config: Path, trust: str | None, is_all: bool, output: Path | None, as_json: bool) -> None:
     """Print a trust as TOML, for a file in `trusts_dir` or `isthmus relay trust import`. It has no secrets, only digests.
 
     \b
-    Example:
+    Examples:
       isthmus relay trust export grafana --output grafana.toml
+      isthmus relay trust export --all --output trusts
     """
-    view = run_async(reported(open_administrator(config).trust(trust)))
+    if (trust is None) != is_all:
+        raise click.UsageError("give a trust, or --all")
+    admin = open_administrator(config)
+    if trust is None:
+        if output is None and not as_json:
+            raise click.UsageError("--all needs --output FOLDER, or --json")
+        # a list has no documents
+        _export_all(
+            [run_async(reported(admin.trust(view.id))) for view in run_async(reported(admin.trusts()))], output, as_json
+        )
+        return
+    view = run_async(reported(admin.trust(trust)))
     if as_json:
         emit_json({"id": view.id, "document": view.document})
         return
     with private_output(output) as file:
         file.write(view.document.encode())
+
+
+def _export_all(views: Sequence[TrustView], folder: Path | None, as_json: bool) -> None:
+    """Each into a file of its own: several documents one after the other are no document."""
+    if as_json or folder is None:
+        emit_json([{"id": view.id, "document": view.document} for view in views])
+        return
+    files = {view.id: folder / f"{view.id}.toml" for view in views}
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{folder} cannot be made ({error.strerror}); choose another folder for --output") from error
+    for file in files.values():
+        check_new(file)  # before the first is written
+    for view in views:
+        with private_output(files[view.id]) as output:
+            output.write(view.document.encode())
+    click.echo(visible(f"{folder}: {counted(len(views), 'trust')}."))
 
 
 def show_change(view: TrustChangeView) -> None:

@@ -65,6 +65,7 @@ class ClientCredentialsGrant:
             via="oidc",
             detail={
                 "scope": " ".join(token.scope),
+                "grant": "client_credentials",
                 "jti": token.id,
                 "access_token": hashlib.sha256(text.encode()).hexdigest(),
                 "key": key,

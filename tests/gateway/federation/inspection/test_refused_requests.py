@@ -57,10 +57,11 @@ async def test_what_is_issued_has_the_reference_of_the_browser(stand: OidcStand)
     assert entry.correlation_id == arrival.headers["X-Correlation-Id"]
     told = explain_application(entry)
     assert (told.answer, told.reason) == ("issued", "access_token, id_token, refresh_token")
-    assert told.request == "OpenID Connect scope openid offline_access"
+    assert told.request == "OpenID Connect code scope openid offline_access"
     await stand.refresh(tokens["refresh_token"])
     second, _ = await trail(stand, "federation.issued")
     assert second.correlation_id not in {"", entry.correlation_id}
+    assert explain_application(second).request.startswith("OpenID Connect refresh")
     assert sample(stand, "issued", trust="app", protocol="oidc") == 2
 
 
