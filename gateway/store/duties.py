@@ -17,6 +17,9 @@ from gateway.store.database import Database
 from gateway.store.errors import DutyLost
 from gateway.store.tables import BigNumber, metadata, upsert
 
+LONGEST_LEASE = 600.0
+"""Seconds. What is held for longer was taken under a clock that was ahead, and would be held until it is that time."""
+
 duties = sa.Table(
     "duties",
     metadata,
@@ -42,7 +45,7 @@ class DutyStore(Protocol):
     async def take(self, name: str, holder: str, *, now: float, until: float) -> DutyLease | None:
         """Take a duty that is free, was given up, or has run out; None where somebody holds it, also if that is us.
 
-        holder: this process, by a name that no other one has.
+        until: within `LONGEST_LEASE`. holder: this process, by a name that no other one has.
         """
         ...
 
@@ -69,7 +72,7 @@ class SqlDuties:
             taken = insert.on_conflict_do_update(
                 index_elements=["name"],
                 set_={"holder": holder, "number": duties.c.number + 1, "until": until},
-                where=duties.c.until <= now,
+                where=(duties.c.until <= now) | (duties.c.until > now + LONGEST_LEASE),
             )
             number = connection.execute(taken.returning(duties.c.number)).scalar_one_or_none()
             return DutyLease(name, number) if number is not None else None

@@ -333,6 +333,19 @@ async def test_a_duty_is_one_nodes(pair: tuple[Store, Store]) -> None:
     assert (await pair[0].duties.take("purge", "x", now=NOW, until=NOW + 1)) is not None
 
 
+async def test_a_duty_that_was_taken_under_a_clock_that_was_ahead_is_free_again(pair: tuple[Store, Store]) -> None:
+    """Nobody does it for a day otherwise. Whoever had taken it writes nothing in its name any more."""
+    tomorrow = NOW + 86400
+    lease = await pair[0].duties.take("sweep", "a", now=tomorrow, until=tomorrow + 120)
+    assert lease is not None
+    assert await pair[1].duties.take("sweep", "b", now=tomorrow - 400, until=tomorrow - 280) is None
+    second = await pair[1].duties.take("sweep", "b", now=NOW, until=NOW + 120)
+    assert second is not None
+    assert second.number > lease.number
+    with pytest.raises(DutyLost):
+        await pair[0].duties.extend(lease, NOW + 120)
+
+
 # -- presence
 
 

@@ -295,7 +295,7 @@ async def test_a_second_rollover_of_a_ring_is_refused(node: RollingNode) -> None
 
 async def test_an_order_waits_for_the_duty_and_gives_up(node: RollingNode, clock: SetClock) -> None:
     """It says so instead of working beside another node."""
-    await node.store.duties.take("signing keys", "other", now=clock(), until=clock() + 1e6)
+    await node.store.duties.take("signing keys", "other", now=clock(), until=clock() + 600)
     with pytest.raises(Refused, match="another node is changing keys"):
         await node.rollovers.start("saml")
 
