@@ -1,4 +1,4 @@
-"""SAML service providers that nobody here wrote, each a process under a Python of its own that is asked in lines of JSON."""
+"""SAML service providers that nobody here wrote, each a process of its own that is asked in lines of JSON."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ _ANSWER = 20.0
 
 @dataclass(frozen=True)
 class ForeignProvider:
-    """What a service provider is called, and where it would be reached. name: of the trust, too."""
+    """What a service provider is called, and where it would be reached. name: of the trust, too.
+
+    interpreter: of its script, which is in `parties` unless given.
+    """
 
     name: str
-    python: Path = field(repr=False)
+    interpreter: Path = field(repr=False)
+    given: Path | None = field(default=None, repr=False)
 
     @property
     def origin(self) -> str:
@@ -44,8 +48,8 @@ class ForeignProvider:
 
     @property
     def script(self) -> Path:
-        """What its Python runs."""
-        return SCRIPTS / f"{self.name}_party.py"
+        """What its interpreter runs."""
+        return self.given or SCRIPTS / f"{self.name}_party.py"
 
     def trust(self, **fields: Any) -> Trust:
         """All that its metadata does not say."""
@@ -96,7 +100,7 @@ class ForeignParty:
 
     async def __aenter__(self) -> ForeignParty:
         pipe = asyncio.subprocess.PIPE
-        command = (str(self.provider.python), str(self.provider.script))
+        command = (str(self.provider.interpreter), str(self.provider.script))
         # no environment: its packages are not the tests'
         self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 20, env={})
         await self._write(self._config)

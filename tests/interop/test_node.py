@@ -1,4 +1,4 @@
-"""Two OpenID Connect clients for Node that share no code: openid-client 5 and oauth4webapi 3."""
+"""Clients for Node that share no code: openid-client 5 and oauth4webapi 3 for OpenID Connect, node-saml 5 for SAML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from gateway.federation.trusts import ClientSecret, OidcClient, Trust
+from tests.interop.foreign import ForeignProvider
 from tests.interop.site import ANNA, PASSWORD, FederatedSite, federated
+from tests.interop.test_saml_parties import DEEP, EMAIL, check_anna, signed_in, started, visitor_of
 from tests.interop.visitor import Visitor
 
 pytestmark = pytest.mark.interop
@@ -135,3 +137,45 @@ async def test_a_node_client_pushes_its_request_revokes_and_leaves(node: Path, s
         page = await visitor.open((await client.said("logout"))["url"])
         assert page.url == f"{bye}?state=bye"
         await client.said("end")
+
+
+def node_saml(node: Path) -> ForeignProvider:
+    """node-saml where its packages are."""
+    interpreter = shutil.which("node")
+    assert interpreter is not None
+    script = Path(shutil.copy(_HERE / "node-saml.mjs", node))
+    return ForeignProvider("node-saml", Path(interpreter), script)
+
+
+@pytest.mark.parametrize(("binding", "encrypt"), [("redirect", False), ("post", True)])
+async def test_node_saml_signs_in(node: Path, site: FederatedSite, binding: str, encrypt: bool) -> None:
+    """It wants response and assertion signed; the first NameID that it asks for is the mail address."""
+    provider = node_saml(node)
+    async with (
+        started(site, provider, sign="both", encrypt=encrypt) as running,
+        visitor_of(site, provider) as visitor,
+    ):
+        asked = await running.ask("request", binding=binding, relay_state=DEEP)
+        told = await running.ask("response", fields=await signed_in(visitor, asked, provider))
+        check_anna(told, EMAIL)
+        assert told["relay_state"] == DEEP
+
+
+@pytest.mark.parametrize("first", ["application", "relay"])
+async def test_node_saml_signs_out(node: Path, site: FederatedSite, first: str) -> None:
+    """Either side asks, the other one answers, and the session is over."""
+    provider = node_saml(node)
+    async with (
+        started(site, provider, sign="both", logout_url=f"{provider.origin}/slo") as running,
+        visitor_of(site, provider) as visitor,
+    ):
+        await running.ask("response", fields=await signed_in(visitor, await running.ask("request"), provider))
+        if first == "application":
+            page = await visitor.open((await running.ask("leave"))["url"])
+            assert await running.ask("left", query=page.url.partition("?")[2]) == {}
+        else:
+            _, fields = (await visitor.open(f"{site.url}/account")).form("csrf")
+            page = await visitor.open(f"{site.url}/signout", fields)
+            page = await visitor.open((await running.ask("asked", query=page.url.partition("?")[2]))["url"])
+            assert "signed out" in page.text, page.text
+        assert (await visitor.open(f"{site.url}/account")).url.startswith(f"{site.url}/signin")
