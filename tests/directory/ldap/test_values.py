@@ -16,6 +16,8 @@ from directory.ldap.values import (
     from_generalized_time,
     from_interval,
     integer_of,
+    parse_guid,
+    parse_sid,
     text_of,
 )
 
@@ -42,6 +44,54 @@ def test_a_sid_as_it_is_written() -> None:
 def test_what_is_no_sid_is_taken_for_none(raw: bytes) -> None:
     """Cut short, or text: it looks like no SID, so that it is nobody's, and no group's."""
     assert not format_sid(raw).startswith("S-")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        ADMINISTRATORS,
+        bytes.fromhex("0101ffffffffffffffffffff"),
+        bytes.fromhex("010f000000000005") + bytes(range(60)),
+    ],
+)
+def test_a_sid_is_read_as_it_is_written(raw: bytes) -> None:
+    """The smallest and the largest authority, part and number of parts that one can have."""
+    assert parse_sid(format_sid(raw)) == raw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "S-1-5",
+        "s-1-5-32",
+        "S-2-5-32",
+        "S-1-5-32-",
+        "S-1-5--32",
+        "S-1-5-32-544 ",
+        "S-1-281474976710656-1",
+        "S-1-5-4294967296",
+        "S-1-5-32-4294967296",
+        "S-1-5" + "-1" * 16,
+        "S-1-5-٣",
+    ],
+)
+def test_what_is_no_sid_is_not_read(text: str) -> None:
+    """An authority has 48 bits, a part 32, and there are 15 parts at most (MS-DTYP section 2.4.2)."""
+    assert parse_sid(text) is None
+
+
+def test_a_guid_is_read_as_it_is_written() -> None:
+    """In either case; MS-DTYP section 2.3.4.2."""
+    raw = bytes.fromhex("00112233445566778899aabbccddeeff")
+    assert format_guid(raw) == "33221100-5544-7766-8899-aabbccddeeff"
+    assert parse_guid(format_guid(raw)) == parse_guid(format_guid(raw).upper()) == raw
+
+
+@pytest.mark.parametrize("text", ["", "33221100554477668899aabbccddeeff", "{33221100-5544-7766-8899-aabbccddeeff}", "anna"])
+def test_what_is_no_guid_is_not_read(text: str) -> None:
+    """Python's own reader takes many other forms."""
+    assert parse_guid(text) is None
 
 
 @given(st.binary(max_size=300))

@@ -172,7 +172,7 @@ def test_the_source_anchor_is_what_entra_connect_writes() -> None:
 @pytest.mark.parametrize("kept", ["", "AAAA", "=", "A" * 24 + "!", base64.b64encode(bytes(17)).decode()])
 def test_a_consistency_guid_that_is_none_is_an_error(kept: str) -> None:
     """To fall back to objectGUID would make another person of this one in the cloud."""
-    with pytest.raises(ValueError, match="mS-DS-ConsistencyGuid"):
+    with pytest.raises(ValueError, match=r"^mS-DS-ConsistencyGuid (is not base64|has \d+ bytes)"):
         source_anchor(GUID, kept)
 
 
@@ -237,15 +237,15 @@ def test_a_mail_address_as_name_is_the_subject_where_the_trust_says_what_that_is
 @pytest.mark.parametrize(
     ("kind", "subject", "why"),
     [
-        (EMAIL_ADDRESS, "", "the person has no mail address"),
-        (EMAIL_ADDRESS, "anna", "the subject is no mail address"),
+        (EMAIL_ADDRESS, "", ": the person has no mail address$"),
+        (EMAIL_ADDRESS, "anna", ": the subject is no mail address$"),
         (EMAIL_ADDRESS, "a@b@c", "is no mail address"),
         (EMAIL_ADDRESS, "a(x)@b", "is no mail address"),
         (EMAIL_ADDRESS, "a@b\n", "is no mail address"),
         (EMAIL_ADDRESS, "a@b,c@d", "is no mail address"),
         (PERSISTENT, "a" * 257, "257 characters"),
-        ("urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos", "a", "not known"),
-        ("", "a", "not known"),
+        ("urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos", "a", ": it is not known here$"),
+        ("", "a", ": it is not known here$"),
     ],
 )
 def test_a_name_that_does_not_fit_its_format_is_refused(kind: str, subject: str, why: str) -> None:

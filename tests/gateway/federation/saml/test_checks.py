@@ -21,6 +21,7 @@ from gateway.federation.saml.errors import PartyRefused, StatusRefused
 from gateway.federation.saml.names import (
     BINDING_POST,
     BINDING_REDIRECT,
+    ENCRYPTED_FORMAT,
     ENTITY_FORMAT,
     INVALID_NAME_ID_POLICY,
     NO_AUTHN_CONTEXT,
@@ -204,6 +205,13 @@ def test_a_trust_with_transient_names_gives_no_other() -> None:
 def test_what_is_just_allowed(changes: dict[str, Any]) -> None:
     """The other side of each boundary above."""
     checked(**changes)
+
+
+@pytest.mark.parametrize(("wanted", "encrypted"), [(ENCRYPTED_FORMAT, True), (PERSISTENT, False), ("", False)])
+def test_a_name_is_encrypted_for_whoever_asks_for_that(wanted: str, encrypted: bool) -> None:
+    """saml-core-2.0-os section 8.3.9 and erratum E6: the format says nothing of the name itself."""
+    request = checked(name_id_format=wanted)
+    assert (request.encrypt_name_id, request.name_id_format) == (encrypted, PERSISTENT)
 
 
 @pytest.mark.parametrize(
