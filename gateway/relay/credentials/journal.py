@@ -15,8 +15,8 @@ from msgspec import DecodeError
 from msgspec.structs import replace
 
 from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, MemoryAdmissionStore, Row, Rule
-from gateway.relay.credentials.admission.lockout import expiry
 from gateway.relay.credentials.admission.record import BLANK, decode, encode
+from gateway.relay.credentials.admission.retention import expiry
 from gateway.store import StoreError
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
             if record == BLANK:
                 gone.append(key)
             else:
-                rows.append((key, encode(record), expiry(record, self._settings)))
+                rows.append((key, encode(record), expiry(key, record, self._settings)))
         return rows, gone
 
 

@@ -13,8 +13,8 @@ import structlog
 from msgspec import DecodeError
 
 from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, Row, Rule
-from gateway.relay.credentials.admission.lockout import expiry
 from gateway.relay.credentials.admission.record import BLANK, decode, encode, weight
+from gateway.relay.credentials.admission.retention import expiry
 
 log = structlog.get_logger()
 
@@ -42,7 +42,9 @@ class SharedAdmissionStore:
 
         def in_rows(values: Mapping[bytes, bytes]) -> tuple[list[Row], list[bytes], T]:
             changes, result = rule({key: _read(key, value) for key, value in values.items()})
-            rows = [(key, encode(record), self._expiry(record)) for key, record in changes.items() if record is not None]
+            rows = [
+                (key, encode(record), self._expiry(key, record)) for key, record in changes.items() if record is not None
+            ]
             return rows, [key for key, record in changes.items() if record is None], result
 
         return await self._rows.apply(sorted(keys), in_rows)
@@ -55,9 +57,9 @@ class SharedAdmissionStore:
         """See `port.AdmissionStore`."""
         return await self._rows.purge(now)
 
-    def _expiry(self, record: LockRecord) -> float:
+    def _expiry(self, key: bytes, record: LockRecord) -> float:
         under_way = max((lease.deadline for lease in record.leases), default=0.0)
-        return max(expiry(record, self._settings), under_way) if record.touched else under_way
+        return max(expiry(key, record, self._settings), under_way) if record.touched else under_way
 
 
 def _weigh(value: bytes) -> int:

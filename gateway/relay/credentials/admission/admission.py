@@ -54,7 +54,7 @@ then."""
 _SPELLING, _NAMESAKES, _ACCOUNT = b"sS", b"nN", b"aA"
 """Last byte of a key: of what it is the key, for unfamiliar places and for familiar ones."""
 _FAMILIAR = b"SNA"
-_FAILURES = b"ff"
+_FAILURES = failures.KIND * 2
 """The same of what is no account."""
 
 

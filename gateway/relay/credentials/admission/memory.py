@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import TypeVar
 
-from gateway.relay.credentials.admission import lockout
 from gateway.relay.credentials.admission.port import Rule
 from gateway.relay.credentials.admission.record import LockRecord, weight
+from gateway.relay.credentials.admission.retention import is_brief, is_stale
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
 T = TypeVar("T")
@@ -27,6 +27,8 @@ class MemoryAdmissionStore:
         self._settings = settings
         self._records: OrderedDict[bytes, LockRecord] = OrderedDict()
         """The one that was changed last at the end."""
+        self._brief: OrderedDict[bytes, None] = OrderedDict()
+        """Keys of those that are kept for a minute, in the same order: behind a record of a day they would stay as long."""
 
     def use(self, settings: AdmissionSettings) -> None:
         """Settings were read anew; what is recorded stays."""
@@ -42,12 +44,11 @@ class MemoryAdmissionStore:
         for key, record in changes.items():
             before = records.get(key)
             if record is None:
-                records.pop(key, None)
+                self._forget(key)
             else:
                 if before is None and len(records) >= self._settings.records:
                     self._make_room(changes)
-                records[key] = record
-                records.move_to_end(key)
+                self._keep(key, record)
             self.changed(key, before, record)
         return result
 
@@ -57,13 +58,14 @@ class MemoryAdmissionStore:
 
     async def purge(self, now: float) -> int:
         """See `port.AdmissionStore`; the oldest first."""
-        gone: list[bytes] = []
-        for key, record in self._records.items():
-            if len(gone) == _AT_ONCE or not lockout.is_stale(record, self._settings, now):
-                break
-            gone.append(key)
+
+        def stale(keys: Iterable[bytes]) -> Iterator[bytes]:
+            return takewhile(lambda key: is_stale(key, self._records[key], self._settings, now), keys)
+
+        gone = set(islice(stale(self._brief), _AT_ONCE))
+        gone.update(islice((key for key in stale(self._records) if key not in gone), _AT_ONCE - len(gone)))
         for key in gone:
-            self.changed(key, self._records.pop(key), None)
+            self.changed(key, self._forget(key), None)
         return len(gone)
 
     def load(self, records: Mapping[bytes, LockRecord]) -> None:
@@ -73,7 +75,8 @@ class MemoryAdmissionStore:
         room = max(len(records) - self._settings.records, 0)
         for key, record in by_weight[:room]:
             self.changed(key, record, None)
-        self._records.update(sorted(by_weight[room:], key=lambda item: item[1].touched))
+        for key, record in sorted(by_weight[room:], key=lambda item: item[1].touched):
+            self._keep(key, record)
 
     def get(self, key: bytes) -> LockRecord | None:
         """The record under a key."""
@@ -91,4 +94,15 @@ class MemoryAdmissionStore:
             victim = next(expendable, oldest[0] if oldest else None)
             if victim is None:
                 return
-            self.changed(victim, self._records.pop(victim), None)
+            self.changed(victim, self._forget(victim), None)
+
+    def _keep(self, key: bytes, record: LockRecord) -> None:
+        self._records[key] = record
+        self._records.move_to_end(key)
+        if is_brief(key):
+            self._brief[key] = None
+            self._brief.move_to_end(key)
+
+    def _forget(self, key: bytes) -> LockRecord | None:
+        self._brief.pop(key, None)
+        return self._records.pop(key, None)

@@ -340,6 +340,37 @@ async def test_what_expires_is_swept_from_memory_and_rows() -> None:
     assert await shared.purge(NOW + SETTINGS.forget_after + 1) == 3
 
 
+async def test_failures_of_what_is_no_account_are_kept_for_their_minute_only() -> None:
+    """Behind a wrong password, which is kept for a day, as well as before it; in memory, in rows, and after a restart."""
+    rows = FakeRows()
+    store = await journaled(rows)
+    admission = Admission(SETTINGS, keys=lambda: (KEY,), store=store)
+    await guess(admission, "anna@corp", "x", WRONG)
+    lasting = set(rows.rows)
+    await admission.fail(["first", "second"], NOW)
+    await admission.fail(["later"], NOW + 30)
+    store = await journaled(rows)
+    assert (len(store), await store.purge(NOW + 59.9)) == (6, 0)
+    assert await store.purge(NOW + 60) == 2
+    assert await store.purge(NOW + 90) == 1
+    assert set(rows.rows) == {key for key, _ in await store.records()} == lasting
+    shared = SharedAdmissionStore(SETTINGS, rows)
+    await Admission(SETTINGS, keys=lambda: (KEY,), store=shared).fail(["first"], NOW)
+    assert await shared.purge(NOW + 61) == 1
+    assert set(rows.rows) == lasting
+
+
+async def test_failures_that_are_forgotten_or_make_room_leave_nothing_behind() -> None:
+    """And no more go at a time than the event loop can wait for."""
+    store = MemoryAdmissionStore(AdmissionSettings(records=1500))
+    admission = Admission(SETTINGS, store=store)
+    for number in range(1600):
+        await admission.fail([str(number)], NOW)
+    assert len(store) == len(store._brief) == 1500
+    assert [await store.purge(NOW + 60) for _ in range(3)] == [1000, 500, 0]
+    assert len(store) == len(store._brief) == 0
+
+
 async def test_more_than_the_memory_holds_is_not_restored() -> None:
     """The settings were lowered: what is locked and what failed last remains, and the others go from the store, too."""
     rows, limits = FakeRows(), AdmissionSettings(records=3)
