@@ -82,8 +82,9 @@ class Tokens:
             "iat": int(token.issued_at),
             "exp": math.ceil(token.expires_at),
             "jti": token.id,
-            "grant": token.grant,
         }
+        if token.grant:  # a client itself has none
+            claims["grant"] = token.grant
         if token.auth_time:
             claims |= {"auth_time": int(token.auth_time), "acr": token.acr}
         return self.sign(claims, algorithm=algorithm, typ="at+jwt", key=key)

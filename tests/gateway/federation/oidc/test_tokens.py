@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
-from gateway.federation.oidc.jose import JwtRefused
+from gateway.federation.oidc.jose import JwtRefused, read_unproven
 from gateway.federation.oidc.tokens import AccessToken, Tokens, check_times, left_half
 from gateway.signin import Seal
 from gateway.store import open_store
@@ -150,3 +150,14 @@ def test_times_of_a_token_that_somebody_else_signed_are_held_against_now(claims:
 def test_clocks_may_differ_a_little() -> None:
     """Five seconds, both ways."""
     assert check_times({"exp": NOW - 4, "nbf": NOW + 4}, NOW, 3600) == NOW - 4
+
+
+def test_a_token_of_a_client_itself_names_no_grant(made: Made) -> None:
+    """There is none; of a person it does."""
+    for token, claims in (
+        (ACCESS, {"auth_time", "acr", "grant"}),
+        (replace(ACCESS, grant="", auth_time=0.0, acr=""), set()),
+    ):
+        text = made.tokens.access_token(token, "jwt", algorithm="ES256")
+        assert set(read_unproven(text)) & {"auth_time", "acr", "grant"} == claims
+        assert made.tokens.read_access_token(text, NOW) == token
