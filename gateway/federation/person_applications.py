@@ -127,16 +127,16 @@ def _name_of(grant: GrantRecord) -> str:
     return hashlib.sha256(b"isthmus grant name\0" + grant.digest).hexdigest()[:32]
 
 
-def start_links(trust: Trust, consumer: str) -> list[ApplicationLink]:
+def start_links(trust: Trust, consumer: str, logo: str) -> list[ApplicationLink]:
     """Where a sign-in to an application begins: here, and at its own address. Pure.
 
-    consumer: where a SAML party takes responses; empty where that is not known.
+    consumer: where a SAML party takes responses; empty where that is not known. logo: path of its picture; empty: none.
     """
-    links = [ApplicationLink(name=trust.name, url=url)] if (url := start_of(trust)) else []
+    links = [ApplicationLink(name=trust.name, url=url, logo=logo)] if (url := start_of(trust)) else []
     own = next(iter(trust.oidc.redirect_uris), "") if trust.protocol == "oidc" else consumer
     parts = urlsplit(own)
     if parts.scheme == "https" and parts.netloc:  # an app on a device has no page of its own
-        links.append(ApplicationLink(name=parts.netloc, url=f"https://{parts.netloc}/"))
+        links.append(ApplicationLink(name=parts.netloc, url=f"https://{parts.netloc}/", logo=logo))
     return links
 
 

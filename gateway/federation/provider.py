@@ -174,7 +174,7 @@ class Federation:
         """Where a sign-in to an application begins: here, and at the application itself."""
         party = self.parties.of(trust.id)
         consumer = party.default_consumer if party is not None else None
-        return start_links(trust, consumer.url if consumer is not None else "")
+        return start_links(trust, consumer.url if consumer is not None else "", self.logos.path(trust.id))
 
 
 def key_context(settings: FederationSettings, store: Store, public_url: str, clock: Callable[[], float]) -> RingContext:

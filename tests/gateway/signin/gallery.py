@@ -68,7 +68,10 @@ GALLERY: Final[Mapping[str, Show]] = {
         application,
         key="3f9c" * 16,
         until=1_800_000_000.0,
-        links=[ApplicationLink(name=application.name, url="/saml/start/wiki"), ApplicationLink(name=LONG, url="https://x/")],
+        links=[
+            ApplicationLink(name=application.name, url="/saml/start/wiki", logo="/logos/d1"),
+            ApplicationLink(name=LONG, url="https://x/"),
+        ],
         action="/gallery/answer",
     ),
     "no-trial": lambda request, pages, _: pages.show_result(request, Message.NO_TRIAL),

@@ -101,3 +101,10 @@ async def test_nobody_says_yes_for_somebody_else(site: Site, gallery: Gallery, a
     status, _, _ = await site.request(method, "/gallery/answer", data=fields)
     assert status in {303, 403, 405}
     assert gallery.answers == []
+
+
+async def test_where_an_application_is_tried_its_logo_is_shown(site: Site) -> None:
+    """As in the list of applications; its letter where it has none."""
+    _, page, _ = await site.get("/gallery/trial")
+    assert '<li><a href="/saml/start/wiki"><img class="mark" src="/logos/d1" alt="">' in page
+    assert '<li><a href="https://x/"><span class="mark"' in page

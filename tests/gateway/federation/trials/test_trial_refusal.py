@@ -100,9 +100,10 @@ def test_the_trail_says_which_key_signed_and_whether_it_was_tried() -> None:
 def test_where_a_sign_in_starts() -> None:
     """Here where the trust allows it, and at the application's own address; an app on a device has none."""
     party = replace(WIKI, saml=SamlParty(idp_initiated=True))
-    assert [link.url for link in start_links(party, "https://wiki.example.com/acs")] == [
+    assert [link.url for link in start_links(party, "https://wiki.example.com/acs", "")] == [
         "/saml/start/wiki",
         "https://wiki.example.com/",
     ]
-    assert [link.url for link in start_links(APP, "")] == ["https://app.example.com/"]
-    assert start_links(changed(APP, redirect_uris=("com.example.app:/callback",)), "") == []
+    assert [link.url for link in start_links(APP, "", "")] == ["https://app.example.com/"]
+    assert start_links(changed(APP, redirect_uris=("com.example.app:/callback",)), "", "") == []
+    assert {link.logo for link in start_links(party, "https://wiki.example.com/acs", "/logos/d1")} == {"/logos/d1"}
