@@ -9,6 +9,7 @@ The first byte of an input chooses a stage, the rest is what the attacker sends:
     jwt             a signed token that was changed after it was signed, or raw text
     signed          a token with a header and claims of the attacker's choice, signed by a key that is known
     keys            a client's JWK set
+    logout          a query to the logout endpoint, as far as the address to return to
 
 Whatever comes, it is read or refused as OAuthError or JwtRefused. An exception that escapes is a finding, and so is an
 answer to an address that is not the trust's, and a token that verifies and says something else than what was signed.
@@ -24,6 +25,7 @@ from urllib.parse import urlencode
 from gateway.federation.oidc.authorization_request import AuthorizationRequest, read_authorization_request
 from gateway.federation.oidc.checks.authorization import check_authorization, check_no_request_object
 from gateway.federation.oidc.checks.codes import check_verifier
+from gateway.federation.oidc.checks.logout import checked_return, read_logout_request
 from gateway.federation.oidc.checks.redirects import check_redirect_uri
 from gateway.federation.oidc.client_assertions import verify_client_assertion
 from gateway.federation.oidc.client_credentials import ASSERTION_TYPE, ClientCredentials, read_client_credentials
@@ -31,13 +33,21 @@ from gateway.federation.oidc.errors import OAuthError
 from gateway.federation.oidc.jose import JwtRefused, Signer, VerifyingKey, read_keys, verify
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.refresh_tokens import grant_id_in
-from gateway.federation.trusts import OidcClient
+from gateway.federation.trusts import OidcClient, Trust
 from tests.fuzz.fuzz_protocol import Finding, Source, instrument
 from tests.gateway.federation.oidc.signing import ec_key, public_jwk
 
 NOW = 1_800_000_000.0
 CLIENT = OidcClient(redirect_uris=("https://app.example.com/cb",), resources=("https://api.example.com/",))
 NATIVE = OidcClient(application="native", redirect_uris=("http://127.0.0.1/cb",), authentication="none")
+BACK = "https://app.example.com/bye"
+APP = Trust(
+    id="app",
+    name="App",
+    protocol="oidc",
+    oidc=OidcClient(redirect_uris=("https://app.example.com/cb",), post_logout_redirect_uris=(BACK,)),
+)
+LOGOUT = urlencode({"client_id": "app", "post_logout_redirect_uri": BACK, "state": "s", "ui_locales": "de fr"}).encode()
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 QUERY = urlencode(
     {
@@ -145,7 +155,17 @@ def key_set(source: Source) -> object:
     return None
 
 
-STAGES = (authorization, token_request, changed_token, signed_token, key_set)
+def logout(source: Source) -> str | None:
+    """People go back to an address of the trust's, or nowhere."""
+    with suppress(OAuthError):
+        back = checked_return(read_logout_request(Parameters.parse(bent_bytes(source, LOGOUT))), APP)
+        if back and back != BACK and not back.startswith(f"{BACK}?state="):
+            raise Finding("people are led to a stranger's address")
+        return back
+    return None
+
+
+STAGES = (authorization, token_request, changed_token, signed_token, key_set, logout)
 
 
 def fuzz_one(data: bytes) -> object:
