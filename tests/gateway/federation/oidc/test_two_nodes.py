@@ -8,6 +8,7 @@ import secrets
 
 import pytest
 
+from demo.postgres import ThrowawayPostgres
 from gateway.federation.oidc import limits
 from gateway.federation.oidc.grant_types.device_code import DEVICE_CODE
 from tests.gateway.federation.oidc.stand import (
@@ -44,6 +45,33 @@ async def test_each_step_may_reach_the_other_node(two_nodes: TwoNodes) -> None:
             assert (await stand.redeem(arrival.code))[1]["error"] == "invalid_grant"
             assert (await stand.userinfo(answers[0][1]["access_token"]))[0] == 401
             next(stand.turns)
+
+
+async def test_a_store_that_is_gone_between_two_steps_loses_nothing(
+    two_nodes: TwoNodes, postgres: ThrowawayPostgres
+) -> None:
+    """Between code and token, then between token and refresh: nothing is given, nothing is spent, and all goes on."""
+    people = FakeDirectories({ANNA: PASSWORD})
+    async with two_nodes.agent(people), trusting_client(two_nodes._home) as client:
+        stand = OidcStand(two_nodes.relays, people, two_nodes._home, client)
+        await stand.trust(APP)
+        browser = stand.browser()
+        arrival = await stand.signed_in(browser)
+        _, tokens = await stand.redeem((await browser.authorize()).code)
+        postgres.stop()
+        try:
+            refused = [
+                await stand.redeem(arrival.code),
+                await stand.refresh(tokens["refresh_token"]),
+                await stand.userinfo(tokens["access_token"]),
+            ]
+        finally:
+            postgres.start()
+        assert [(status, body["error"]) for status, body in refused] == [(503, "temporarily_unavailable")] * 3
+        assert (await stand.redeem(arrival.code))[0] == 200
+        assert (await stand.redeem(arrival.code))[1]["error"] == "invalid_grant"
+        assert (await stand.refresh(tokens["refresh_token"]))[0] == 200
+        assert (await browser.open("/account")).status == 200
 
 
 async def press(browser: AppBrowser, page: Arrival, path: str, **fields: str) -> Arrival:
