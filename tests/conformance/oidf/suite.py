@@ -127,6 +127,7 @@ class Suite:
         async with self.stand.client.post(self.configuration["token_endpoint"], data=form, headers=headers) as answer:
             assert answer.content_type == "application/json"
             assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["Pragma"] == "no-cache"  # RFC 6749 section 5.1
             return answer.status, await answer.json()
 
     async def redeem(self, code: str, **form: str) -> tuple[int, dict[str, Any]]:

@@ -205,6 +205,16 @@ async def test_discovery_names_what_is_there(stand: OidcStand) -> None:
     assert headers["Cache-Control"] == "public, max-age=3600"
 
 
+async def test_what_servers_ask_is_not_asked_by_get(stand: OidcStand) -> None:
+    """RFC 6749 section 3.2, 7009 2.1, 7662 2.1, 8628 3.1, 9126 2: POST alone, so that nothing secret is in an address."""
+    _, document, _ = await stand.get("/.well-known/openid-configuration")
+    for name in ("token", "revocation", "introspection", "device_authorization", "pushed_authorization_request"):
+        async with stand.client.get(
+            document[f"{name}_endpoint"], params={"client_id": "app", "client_secret": SECRET}
+        ) as refused:
+            assert refused.status == 405, name
+
+
 async def test_the_trail_knows_each_token_by_its_hash(stand: OidcStand) -> None:
     """And neither trail nor log holds a token, a code or a secret."""
     tokens = await stand.tokens()
