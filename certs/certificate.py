@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -72,7 +73,9 @@ def read_certificate(der: bytes, what: str = "certificate") -> Certificate:
     if len(der) > MAX_DER:
         raise CertificateUnreadable(what, f"{len(der)} bytes, at most {MAX_DER} are read")
     try:
-        return _read(x509.load_der_x509_certificate(der), der)
+        with warnings.catch_warnings():  # of countries that have not two letters: they exist, and nothing depends on them
+            warnings.filterwarnings("ignore", "Attribute's length", UserWarning)
+            return _read(x509.load_der_x509_certificate(der), der)
     except _MALFORMED as error:
         raise CertificateUnreadable(what, "not an X.509 certificate in DER") from error
 

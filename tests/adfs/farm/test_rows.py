@@ -143,6 +143,12 @@ def test_bytes_that_are_no_certificate(data: bytes) -> None:
         read_certificate(data)
 
 
+def test_a_country_that_has_not_two_letters() -> None:
+    """RFC 5280 appendix A.1 wants two, and certificates with others exist: it is read, and nothing is printed."""
+    name, country = b"\x55\x04\x03", b"\x55\x04\x06"
+    assert read_certificate(samples.tls().der.replace(name, country)).subject.startswith("C=")
+
+
 @given(st.integers(0, 700), st.integers(0, 255))
 def test_a_damaged_certificate_is_read_or_unreadable(at: int, value: int) -> None:
     """No other exception, whatever byte is wrong."""
