@@ -37,7 +37,7 @@ def check_verifier(challenge: str, verifier: str) -> None:
         raise InvalidGrant("no code_verifier, although there was a code_challenge")
     if not _VERIFIER.fullmatch(verifier):
         raise InvalidRequest("is too short, too long or has other characters", parameter="code_verifier")
-    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).removesuffix(b"=").decode()
     if not hmac.compare_digest(made, challenge):
         raise InvalidGrant("the code_verifier does not fit the code_challenge")
 
