@@ -57,6 +57,8 @@ class RestoreView(msgspec.Struct, kw_only=True):
     """Of applications, that were ended with their refresh tokens."""
     tokens: int = 0
     """Enrolment tokens that were ended."""
+    not_told: tuple[str, ...] = ()
+    """Ids of the trusts of applications in those sessions: no relay runs that could tell them."""
     revoked_agents: tuple[str, ...] = ()
     """Revoked in the state that was there before, not yet in the backup: revoked again."""
     revoked_api_keys: tuple[str, ...] = ()
@@ -165,6 +167,7 @@ async def _make_good(settings: ServerSettings, staged: Path, view: RestoreView, 
     async with staged_store(file, staged, keys) as store:
         view.sessions = await store.sessions.delete_all()
         view.grants = await store.grants.end_all()
+        view.not_told = tuple(await store.participants.trusts())
         await store.participants.clear()
         view.tokens = await store.tokens.end_all(now)
         await store.once.clear()
@@ -173,6 +176,8 @@ async def _make_good(settings: ServerSettings, staged: Path, view: RestoreView, 
         await AuditHeads(store.audit, staged, store.node).renew(_entry(view, actor, now))
 
 
+_MOST_IN_TRAIL = 50
+"""Applications that the entry names."""
 _AGAIN = "revoked before a backup was restored"
 
 
@@ -216,6 +221,9 @@ def _entry(view: RestoreView, actor: str, now: float) -> AuditEvent:
     made = datetime.fromtimestamp(view.backup.made_at, UTC).isoformat(timespec="seconds")
     ended = {"sessions_ended": view.sessions, "grants_ended": view.grants, "tokens_ended": view.tokens}
     detail = {"backup_of": made} | {name: str(count) for name, count in ended.items()}
+    if view.not_told:
+        more = len(view.not_told) - _MOST_IN_TRAIL
+        detail["not_told"] = " ".join(view.not_told[:_MOST_IN_TRAIL]) + (f" and {more} more" if more > 0 else "")
     return AuditEvent(time=now, kind="admin.restored", actor=actor, subject=view.backup.node, detail=detail)
 
 

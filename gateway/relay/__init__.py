@@ -42,6 +42,7 @@ from gateway.relay.administration import (
     ask_relay,
     bind_control_socket,
     control_app,
+    departure_detail,
     live_views,
     order_handler,
 )
@@ -66,10 +67,11 @@ from gateway.relay.credentials import (
     SignInMetrics,
     Verdict,
 )
+from gateway.relay.durations import Durations
 from gateway.relay.errors import ActRefused, ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.relay.lookups import LookedUp, LookUpMetrics, LookUps, PersonQuestion, PersonState, RelayLookUps
 from gateway.relay.refusals import RefusalGauges, Refusals
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, header_text, identify_requests, read_body
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, STARTED, header_text, identify_requests, read_body
 from gateway.relay.settings import RelayCoreSettings
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "CORRELATION_ID",
     "REFUSED",
     "SOCKET_NAME",
+    "STARTED",
     "ActRefused",
     "ActUnavailable",
     "Administration",
@@ -102,6 +105,7 @@ __all__ = [
     "DepartureView",
     "DirectoryBindings",
     "Dispatcher",
+    "Durations",
     "Enrolment",
     "KeysView",
     "LiveActs",
@@ -138,6 +142,7 @@ __all__ = [
     "ask_relay",
     "bind_control_socket",
     "control_app",
+    "departure_detail",
     "header_text",
     "identify_requests",
     "live_views",

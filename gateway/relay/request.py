@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 
 import structlog
@@ -20,6 +21,8 @@ CLIENT_ADDRESS = web.RequestKey("client_address", str)
 """The client's IP address, after trusted proxies."""
 CORRELATION_ID = web.RequestKey("correlation_id", str)
 """One id from this request to the LDAP bind."""
+STARTED = web.RequestKey("started", float)
+"""When the request came, by `time.perf_counter`."""
 BODY_TIMEOUT = 30.0
 """Seconds within which a body must have come; all are small."""
 _IDS_AT_ONCE = 256
@@ -35,6 +38,7 @@ def identify_requests(trusted: Sequence[Network]) -> Middleware:
 
     @web.middleware
     async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[STARTED] = time.perf_counter()
         request[CORRELATION_ID] = correlation_id = next(ids)
         forwarded = request.headers.getall("X-Forwarded-For", [])
         request[CLIENT_ADDRESS] = client_address(request.remote, forwarded, trusted)

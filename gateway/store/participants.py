@@ -79,6 +79,10 @@ class ParticipantStore(Protocol):
         """All sessions that one application takes part in."""
         ...
 
+    async def trusts(self) -> list[str]:
+        """Ids of the applications that take part in any session, sorted."""
+        ...
+
     async def take(self, session: bytes) -> list[ParticipantRecord]:
         """All of them, and forget them: of two who end a session one has to tell them."""
         ...
@@ -145,6 +149,11 @@ class SqlParticipants:
         query = sa.select(participants.c.session).where(participants.c.trust == trust).distinct()
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return {bytes(row.session) for row in rows}
+
+    async def trusts(self) -> list[str]:
+        """See `ParticipantStore`."""
+        query = sa.select(participants.c.trust).distinct()
+        return sorted(await self._database.scan(lambda connection: list(connection.execute(query).scalars())))
 
     async def take(self, session: bytes) -> list[ParticipantRecord]:
         """See `ParticipantStore`."""

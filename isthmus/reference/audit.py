@@ -28,7 +28,8 @@ MEANINGS = {
     " back. `noted` is where the chains ended that do not hold any more, and where they end now; `detail` the reason given.",
     "admin.backed_up": "An administrator made a backup, in which all keys are; the subject is its file.",
     "admin.restored": "An administrator put back a backup; the subject is the relay's name, `backup_of` the time when it was"
-    " made. Everybody was signed out. `noted` is what was noted of the trail and is gone with what was replaced.",
+    " made. Everybody was signed out; `not_told` names the applications in those sessions."
+    " `noted` is what was noted of the trail and is gone with what was replaced.",
     "audit.pruned": "Entries older than `keep_days` were deleted, `entries` of them; `before` is the first day kept.",
     "audit.person_removed": "What the trail said of one person was removed; it still verifies. The entry names those that it"
     " was removed from (`audit export` shows which), several such entries for more than 1,000.",
@@ -36,10 +37,14 @@ MEANINGS = {
     "admin.person_exported": "An administrator exported what is kept of one person; the subject is the account.",
     "admin.claims_shown": "An administrator looked at what an application would be told of a user (`isthmus relay claims`);"
     " the subject is the user.",
-    "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
-    "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",
+    "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain. What ended by it"
+    " is said as for `admin.sessions_revoked`.",
+    "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail."
+    " What ended by it is said as for `admin.sessions_revoked`.",
     "admin.sessions_revoked": "An administrator ended `sessions` and `grants` of applications; the subject is the account of"
-    " the user or of the one session, the trust, or `everybody`, as `of` says.",
+    " the user or of the one session, the trust, or `everybody`, as `of` says; of a `removed person` none."
+    " `to NAME` says for each application in them how often"
+    " it was told, not reached, or could not be told.",
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
     "admin.token_created": "An administrator made an enrolment token.",
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",

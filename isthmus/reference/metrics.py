@@ -68,7 +68,7 @@ def relay() -> list[Metric]:
     registry.register(CertificateGauges(lambda: 0.0, 0.0))
     registry.register(RefusalGauges(cast(Any, SimpleNamespace(delay=0.25, waiting=0, open=0))))
     applications = FederationMetrics()
-    applications.count_issued("a", "oidc")
+    applications.count_issued("a", "oidc", 0.0)
     applications.count_refused("a", "oidc", "a")
     registry.register(applications)
     key = SimpleNamespace(since=0.0, record=SimpleNamespace(not_after=0.0))

@@ -182,7 +182,11 @@ async def test_an_attacker_who_comes_first_is_found_and_put_right(
         assert (await knock(running, ANNA)).outcome is Outcome.SUCCESS
         assert [view.domain for view in await running.administration.bindings()] == ["corp.example.com"]
         (entry,) = await running.administration.audit(limit=9, before=None, kind="admin.directory_unbound", subject="")
-        assert (entry.subject, entry.actor, entry.detail) == ("evil.example", "admin:root", {"detail": CORP})
+        assert (entry.subject, entry.actor, entry.detail) == (
+            "evil.example",
+            "admin:root",
+            {"detail": CORP, "sessions": "1", "grants": "1"},
+        )
 
 
 async def test_a_domain_that_is_bound_beforehand_leaves_nothing_to_come_first_for(

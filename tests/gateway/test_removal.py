@@ -15,6 +15,7 @@ from foundation.actors import this_actor
 from gateway.administrator import Administrator
 from gateway.app import ServerSettings, load_keys, open_relay_store, serving
 from gateway.protocol import AccountId, Outcome
+from gateway.relay import DepartureView, RebindingView, RemovalView, departure_detail
 from gateway.relay.errors import ActRefused, AmbiguousPerson, UnknownPerson
 from gateway.signin import Session
 from gateway.signin.sessions import name_of
@@ -151,6 +152,36 @@ async def test_what_is_kept_of_a_person_is_exported(settings: ServerSettings, ad
     assert (await admin.pseudonymise_person(GUID)).entries == 3
     with pytest.raises((UnknownPerson, ActRefused)):
         await admin.export_person(ANNA)
+
+
+@pytest.mark.parametrize("act", ["pseudonymise", "bind", "unbind"])
+async def test_whom_nobody_told_is_said(settings: ServerSettings, admin: Administrator, act: str) -> None:
+    """Where no relay runs: in the answer and in the trail. The entry of a removal names nobody."""
+    await signed_in(settings, ANNA, ACCOUNT)
+    if act != "pseudonymise":
+        await admin.bind("corp.example.com", ACCOUNT.directory)
+    async with opened(settings) as store:
+        await signed_in_to_wiki(store, ACCOUNT, b"a")
+    view: RemovalView | RebindingView
+    if act == "pseudonymise":
+        view, kind, subject = await admin.pseudonymise_person(GUID), "admin.sessions_revoked", ""
+    elif act == "bind":
+        view, kind, subject = await admin.bind("corp.example.com", "anew"), "admin.directory_bound", "corp.example.com"
+    else:
+        view, kind, subject = await admin.unbind("corp.example.com"), "admin.directory_unbound", "corp.example.com"
+    assert view.departures == [DepartureView(application="wiki", failed=1)]
+    entry = (await admin.audit(limit=1, kind=kind))[0]
+    assert entry.subject == subject
+    assert {"sessions": "1", "grants": "1", "to wiki": "1 not reached"}.items() <= entry.detail.items()
+    assert act != "pseudonymise" or entry.detail["of"] == "removed person"
+
+
+def test_an_entry_names_first_who_may_keep_sessions() -> None:
+    """And a bounded number of applications."""
+    told = [DepartureView(application=f"a{number:03}", told=2) for number in range(60)]
+    detail = departure_detail([*told, DepartureView(application="z", told=1, failed=2, no_way=3)])
+    assert next(iter(detail.items())) == ("to z", "1 told, 2 not reached, 3 no way to tell it")
+    assert (len(detail), detail["to a000"], detail["further applications"]) == (51, "2 told", "11")
 
 
 async def test_refusals_that_are_still_to_be_written_are_removed_too(settings: ServerSettings, tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ class TokenRequest:
     """Of the client."""
     correlation_id: str
     now: float
+    started: float
+    """See `STARTED`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,4 +165,4 @@ class TokenIssuance:
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
-        self._context.metrics.count_issued(asked.trust.id, "oidc")
+        self._context.metrics.count_issued(asked.trust.id, "oidc", asked.started)

@@ -36,6 +36,7 @@ from gateway.relay.administration.views import (
     SessionsEndedView,
     SignInView,
     TokenView,
+    departure_detail,
     live_views,
 )
 
@@ -71,6 +72,7 @@ __all__ = [
     "ask_relay",
     "bind_control_socket",
     "control_app",
+    "departure_detail",
     "live_views",
     "order_handler",
 ]

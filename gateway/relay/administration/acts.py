@@ -33,6 +33,7 @@ from gateway.relay.administration.views import (
     audit_report_view,
     audit_view,
     binding_view,
+    departure_detail,
     person_view,
 )
 from gateway.relay.agents import FRESH, REST, AgentRegistry, fold_domain
@@ -228,9 +229,20 @@ class Administration:
         before = await self._store.bindings.replace(domain, directory, by=actor, now=self._clock())
         ended = await self._enforce(before)
         await self._record(
-            "admin.directory_bound", actor, domain, directory if before is None else f"{directory} instead of {before}"
+            "admin.directory_bound",
+            actor,
+            domain,
+            directory if before is None else f"{directory} instead of {before}",
+            ended,
         )
-        return RebindingView(domain=domain, directory=directory, before=before, sessions=ended.sessions, grants=ended.grants)
+        return RebindingView(
+            domain=domain,
+            directory=directory,
+            before=before,
+            sessions=ended.sessions,
+            grants=ended.grants,
+            departures=ended.departures,
+        )
 
     async def unbind(self, domain: str, actor: str) -> RebindingView:
         """Forget which directory a domain is bound to: the next answer about its people binds it anew."""
@@ -238,8 +250,10 @@ class Administration:
         before = await self._store.bindings.forget(domain)
         ended = await self._enforce(before)
         if before is not None:
-            await self._record("admin.directory_unbound", actor, domain, before)
-        return RebindingView(domain=domain, before=before, sessions=ended.sessions, grants=ended.grants)
+            await self._record("admin.directory_unbound", actor, domain, before, ended)
+        return RebindingView(
+            domain=domain, before=before, sessions=ended.sessions, grants=ended.grants, departures=ended.departures
+        )
 
     async def _enforce(self, before: str | None) -> SessionsEndedView:
         """A binding has changed. Nobody knows who spoke for the directory before: sessions of its people end, and grants."""
@@ -284,8 +298,16 @@ class Administration:
         ended = await self._sessions.of_account(account)  # first: the trail tells whose they are
         consents = await self._store.consents.remove_of_account(account)
         await self._flush_refusals()  # what is counted but not written yet has names, too
+        if ended.sessions or ended.grants:
+            await self._record("admin.sessions_revoked", actor, "", "", ended, "removed person")
         entries = await self._store.audit.remove_person(account, self._clock(), actor)
-        return RemovalView(sessions=ended.sessions, grants=ended.grants, consents=consents, entries=entries)
+        return RemovalView(
+            sessions=ended.sessions,
+            grants=ended.grants,
+            consents=consents,
+            departures=ended.departures,
+            entries=entries,
+        )
 
     async def locks(self) -> list[LockoutView]:
         """What smart lockout has locked now, those that last longest first. Who that is, the trail knows."""
@@ -436,8 +458,16 @@ class Administration:
         await self._record("admin.keys_rolled", actor, root.id)
         return KeysView(id=root.id, active_from=root.active_from)
 
-    async def _record(self, kind: str, actor: str, subject: str, detail: str = "") -> None:
+    async def _record(
+        self, kind: str, actor: str, subject: str, detail: str = "", ended: SessionsEndedView | None = None, of: str = ""
+    ) -> None:
+        """ended: what came of sessions by the act; of: whose they were, where the subject does not say."""
         extra = {"detail": detail} if detail else {}
+        if of:
+            extra["of"] = of
+        if ended is not None and (ended.sessions or ended.grants):
+            counts = {"sessions": str(ended.sessions), "grants": str(ended.grants)}
+            extra |= counts | departure_detail(ended.departures)
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
 

@@ -87,6 +87,23 @@ class SessionsEndedView(msgspec.Struct, kw_only=True):
     """Applications that were signed in to, by name."""
 
 
+_MOST_IN_TRAIL = 50
+"""Applications that one entry of the trail names."""
+
+
+def departure_detail(departures: Sequence[DepartureView]) -> dict[str, str]:
+    """What came of applications whose sessions ended, for the trail; those first that may keep sessions of their own."""
+    ranked = sorted(departures, key=lambda view: view.failed + view.no_way == 0)
+    detail = {f"to {view.application}"[:100]: _in_words(view) for view in ranked[:_MOST_IN_TRAIL]}
+    more = len(ranked) - _MOST_IN_TRAIL
+    return {**detail, "further applications": str(more)} if more > 0 else detail
+
+
+def _in_words(view: DepartureView) -> str:
+    counts = ((view.told, "told"), (view.failed, "not reached"), (view.no_way, "no way to tell it"))
+    return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+
 class RebindingView(msgspec.Struct, kw_only=True):
     """A binding that an administrator changed."""
 
@@ -99,6 +116,8 @@ class RebindingView(msgspec.Struct, kw_only=True):
     """That were ended: those of the former directory's people."""
     grants: int = 0
     """Of applications, that were ended with their refresh tokens: of the same people."""
+    departures: list[DepartureView] = msgspec.field(default_factory=list)
+    """Applications that these people were signed in to, by name."""
 
 
 class ApiKeyView(msgspec.Struct, kw_only=True):
@@ -193,6 +212,8 @@ class RemovalView(msgspec.Struct, kw_only=True):
     grants: int = 0
     """Of applications, that were ended."""
     consents: int = 0
+    departures: list[DepartureView] = msgspec.field(default_factory=list)
+    """Applications that the person was signed in to, by name."""
     entries: int
     """Of the audit trail, that say nothing of the person any more."""
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from gateway.protocol import Outcome
+from gateway.relay.durations import Durations
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 REFUSED = "refused_by_admission"
@@ -31,17 +31,14 @@ class SignInMetrics(Collector):
     def __init__(self, registry: CollectorRegistry) -> None:
         # 0 from the start: a monitor does not see the first of a kind as an increase
         self._outcomes = Counter({(kind, outcome): 0 for kind in _KINDS for outcome in _OUTCOMES})
-        self._in_bucket = [0] * (len(_BUCKETS) + 1)
-        self._seconds = 0.0
+        self._spent = Durations(_BUCKETS)
         self._created = time.time()
         registry.register(self)
 
     def count(self, kind: str, outcome: str, milliseconds: float) -> None:
         """Count one credential check. kind: `signin` or `password_change`; outcome: as in the audit trail."""
-        seconds = milliseconds / 1000
         self._outcomes[kind, outcome] += 1
-        self._in_bucket[bisect_left(_BUCKETS, seconds)] += 1
-        self._seconds += seconds
+        self._spent.add(milliseconds / 1000)
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus is told."""
@@ -63,10 +60,9 @@ class SignInMetrics(Collector):
         return CounterMetricFamily(name, meaning, value=value, created=self._created)
 
     def _durations(self) -> HistogramMetricFamily:
-        below, buckets = 0, []
-        for bound, count in zip((*map(str, _BUCKETS), "+Inf"), self._in_bucket, strict=True):
-            below += count
-            buckets.append((bound, below))
         return HistogramMetricFamily(
-            "isthmus_signin_seconds", "Duration of a credential check.", buckets=buckets, sum_value=self._seconds
+            "isthmus_signin_seconds",
+            "Duration of a credential check.",
+            buckets=self._spent.buckets(),
+            sum_value=self._spent.seconds,
         )

@@ -13,6 +13,7 @@ from isthmus.cli.admin import reported
 from isthmus.cli.output import counted, emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.cli.relay.names import complete_domains
+from isthmus.cli.relay.sessions import show_departures
 from isthmus.cli.tables import table, wide_option
 
 
@@ -74,6 +75,7 @@ def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> Non
         emit_json(view)
     else:
         click.echo(f"{view.domain} is bound to {view.directory}; {_ended(view)}.")
+        show_departures(view.departures)
 
 
 def _names_a_directory(text: str) -> bool:
@@ -101,6 +103,7 @@ def remove_binding(config: Path, domain: str, as_json: bool) -> None:
         click.echo(f"{view.domain} is not bound to a directory. To list the bindings: isthmus relay binding list")
     else:
         click.echo(f"{view.domain} is no longer bound; {_ended(view)}.")
+        show_departures(view.departures)
     if view.before is None:
         raise SystemExit(1)
 

@@ -14,6 +14,7 @@ from isthmus.cli.output import FILE, counted, emit_json, json_option, run_async
 from isthmus.cli.owned_work import apart
 from isthmus.cli.private_files import private_output
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.sessions import show_departures
 from isthmus.terminal import visible
 
 
@@ -89,6 +90,7 @@ def pseudonymise_person(config: Path, user: str, yes: bool, as_json: bool) -> No
     else:
         removed, entries = _counts(view.sessions, view.grants, view.consents), counted(view.entries, "entry", "entries")
         click.echo(f"Removed: {removed}, and what {entries} of the audit trail said of the person.")
+        show_departures(view.departures)
 
 
 def _counts(sessions: int, grants: int, consents: int) -> str:

@@ -95,6 +95,7 @@ def _text(view: RestoreView, config: Path) -> str:
     ended = f"{counted(view.sessions, 'session')}, {tokens}"
     lines += [
         f"Ended: {ended}, as of the backup; what began after it is unknown here, and void too.",
+        *_not_told(view),
         f"Forgotten is what happened after {made}. Do again what applies:",
         f"  - revoke agents and API keys that were revoked since{_again(view)}",
         "  - enrol agents that were enrolled, or renewed their certificate, since: isthmus relay agents",
@@ -107,6 +108,12 @@ def _text(view: RestoreView, config: Path) -> str:
         " certs list; if one may have been compromised, isthmus certs emergency",
     ]
     return "\n".join([*lines, f"Next: isthmus relay run --config {config}"])
+
+
+def _not_told(view: RestoreView) -> list[str]:
+    if not view.not_told:
+        return []
+    return [f"Not told that these sessions have ended, and may keep sessions of their own: {', '.join(view.not_told)}"]
 
 
 def _again(view: RestoreView) -> str:

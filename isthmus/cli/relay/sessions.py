@@ -17,9 +17,11 @@ from isthmus.cli.tables import table, wide_option
 from isthmus.terminal import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.administrator import Administrator
     from gateway.federation import SessionListView, SessionSelection
-    from gateway.relay import SessionsEndedView
+    from gateway.relay import DepartureView, SessionsEndedView
 
 _SHOWN = 20
 """Sessions that are shown before they are ended."""
@@ -135,6 +137,11 @@ def _show(view: SessionListView) -> None:
 
 def _tell(ended: SessionsEndedView) -> None:
     click.echo(f"{counted(ended.sessions, 'session')} and {counted(ended.grants, 'grant')} of applications ended.")
-    rows = [[view.application, str(view.told), str(view.failed), str(view.no_way)] for view in ended.departures]
+    show_departures(ended.departures)
+
+
+def show_departures(departures: Sequence[DepartureView]) -> None:
+    """What came of the applications in sessions that ended."""
+    rows = [[view.application, str(view.told), str(view.failed), str(view.no_way)] for view in departures]
     if rows:
         table(["application", "told", "not reached", "no way to tell it"], rows, "", prose=("application",))

@@ -54,6 +54,7 @@ async def test_a_lost_relay_is_back(settings: ServerSettings, file: Path) -> Non
     shutil.rmtree(settings.state_dir)
     view = await restored(settings, file)
     assert (view.sessions, view.grants, view.tokens, view.replaced, view.remark) == (1, 1, 1, "", "")
+    assert view.not_told == ("wiki",)
     assert load_keys(settings, NOW).authority.fingerprint == fingerprint
     async with opened(settings) as store:
         assert [record.name for record in await store.agents.all()] == ["dc1", "dc2"]
@@ -67,7 +68,8 @@ async def test_a_lost_relay_is_back(settings: ServerSettings, file: Path) -> Non
         (entry,) = await store.audit.entries(kind="admin.restored")
         assert (entry.event.actor, entry.event.subject) == ("admin:test", "relay1")
         made = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(NOW))
-        assert entry.event.detail == {"backup_of": made, "sessions_ended": "1", "grants_ended": "1", "tokens_ended": "1"}
+        ended = {"sessions_ended": "1", "grants_ended": "1", "tokens_ended": "1"}
+        assert entry.event.detail == {"backup_of": made, **ended, "not_told": "wiki"}
         report, witnessed = await AuditHeads(store.audit, settings.state_dir, store.node).verify()
         assert (report.entries, witnessed) == (4, 2)
     for path in settings.state_dir.rglob("*"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from html import unescape
@@ -14,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, STARTED
 from gateway.signin import (
     Applications,
     CookieSigner,
@@ -236,6 +237,7 @@ async def serve(home: Path, guest: Guest | None = None, **settings: Any) -> Asyn
     @web.middleware
     async def identify(request: web.Request, handler: Any) -> web.StreamResponse:
         request[CLIENT_ADDRESS], request[CORRELATION_ID] = "192.0.2.7", "c0ffee"
+        request[STARTED] = time.perf_counter()
         response: web.StreamResponse = await handler(request)
         return response
 

@@ -17,7 +17,7 @@ from gateway.federation.oidc.issuance import TokenRequest
 from gateway.federation.oidc.jose import ALGORITHMS
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.oidc.refusal import answered
-from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, read_body
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, STARTED, read_body
 
 TOKEN: Final = "/oidc/token"  # noqa: S105 - a path
 MAX_FORM: Final = 64 * 1024
@@ -70,6 +70,7 @@ class TokenEndpoint:
             address=request[CLIENT_ADDRESS],
             correlation_id=request[CORRELATION_ID],
             now=self._context.clock(),
+            started=request[STARTED],
         )
         return json_answer(await grant_type.redeem(asked))
 

@@ -72,7 +72,7 @@ class ClientCredentialsGrant:
             },
         )
         await self._context.store.audit.append(event, patience=PATIENCE)
-        self._context.metrics.count_issued(asked.trust.id, "oidc")
+        self._context.metrics.count_issued(asked.trust.id, "oidc", asked.started)
 
 
 def _granted(asked: tuple[str, ...], allowed: tuple[str, ...]) -> tuple[str, ...]:

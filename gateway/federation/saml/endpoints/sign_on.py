@@ -37,7 +37,7 @@ from gateway.federation.saml.responses import Asked, Responses, Told
 from gateway.federation.saml.seen_messages import note_seen, was_seen
 from gateway.federation.transactions import Transaction, Transactions
 from gateway.federation.trusts import check_access
-from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, STARTED
 from gateway.signin import Application, Session, SignInPages
 
 log = structlog.get_logger()
@@ -201,7 +201,7 @@ class SignOnEndpoint:
             return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused, asked.tried)
         except SigningKeyError as error:
             return show_no_key(self._signin, request, party, error)
-        self._context.metrics.count_issued(party.trust.id, "saml")
+        self._context.metrics.count_issued(party.trust.id, "saml", request[STARTED])
         return self._post(request, pending.consumer, told.document, pending.relay_state)
 
     async def _check_unanswered(self, party: Party, request_id: str) -> None:

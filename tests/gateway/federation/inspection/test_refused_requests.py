@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.federation.metrics import MOST_REASONS, FederationMetrics
+from gateway.federation.metrics import MOST_REASONS, MOST_TIMED, FederationMetrics
 from gateway.federation.refused_requests import _note
 from gateway.federation.trusts import TrustAccess
 from gateway.relay import AuditView
@@ -63,6 +64,9 @@ async def test_what_is_issued_has_the_reference_of_the_browser(stand: OidcStand)
     assert second.correlation_id not in {"", entry.correlation_id}
     assert explain_application(second).request.startswith("OpenID Connect refresh")
     assert sample(stand, "issued", trust="app", protocol="oidc") == 2
+    spent = {"trust": "app", "protocol": "oidc"}
+    assert stand.relay.metrics.get_sample_value("isthmus_federation_issue_seconds_count", spent) == 2
+    assert 0 < (stand.relay.metrics.get_sample_value("isthmus_federation_issue_seconds_sum", spent) or 0) < 60
 
 
 async def test_many_refusals_are_one_entry(stand: OidcStand) -> None:
@@ -132,9 +136,32 @@ def test_reasons_and_trusts_are_bounded() -> None:
     for number in range(100):
         metrics.count_refused(f"stranger-{number}", "oidc", "invalid_client")
         metrics.count_refused("known", "oidc", f"reason-{number}")
-        metrics.count_issued(f"gone-{number}", "oidc")
+        metrics.count_issued(f"gone-{number}", "oidc", 0.0)
     samples = [found for metric in metrics.collect() for found in metric.samples if found.name.endswith("_total")]
     assert {found.labels["trust"] for found in samples} == {"", "known"}
     assert len(samples) == 1 + MOST_REASONS + 1
     others = next(found for found in samples if found.labels["reason"] == "other")
     assert others.value == 100 - MOST_REASONS
+
+
+def _timed(metrics: FederationMetrics) -> dict[str, float]:
+    counts = [
+        found for metric in metrics.collect() for found in metric.samples if found.name.endswith("issue_seconds_count")
+    ]
+    return {found.labels["trust"]: found.value for found in counts}
+
+
+def test_with_many_trusts_most_are_timed_together() -> None:
+    """None is lost; a trust that was removed makes room."""
+    removed = set[str]()
+    metrics = FederationMetrics(lambda trust: trust not in removed)
+    for number in range(1000):
+        metrics.count_issued(f"t{number}", "oidc", time.perf_counter())
+    timed = _timed(metrics)
+    assert (len(timed), timed["t0"], timed[""]) == (MOST_TIMED + 1, 1, 1000 - MOST_TIMED)
+    removed.update(("t0", "t1"))
+    assert len(_timed(metrics)) == MOST_TIMED - 1
+    metrics.count_issued("t999", "oidc", time.perf_counter())
+    assert _timed(metrics)["t999"] == 1
+    buckets = [found for metric in metrics.collect() for found in metric.samples if found.name.endswith("_bucket")]
+    assert len({found.labels["le"] for found in buckets}) <= 6

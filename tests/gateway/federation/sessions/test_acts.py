@@ -136,7 +136,7 @@ async def test_a_user_is_signed_out_everywhere(signed: Signed) -> None:
     assert await signed.grants("held", "offline", "other") == {"other"}
     event = (await signed.store.audit.entries(limit=1))[0].event
     assert (event.kind, event.actor, event.subject) == ("admin.sessions_revoked", ACTOR, f"guid-{ANNA}")
-    assert event.detail == {"of": "user", "sessions": "2", "grants": "2"}
+    assert event.detail == {"of": "user", "sessions": "2", "grants": "2", "to Wiki & {more}": "1 told"}
 
 
 async def test_one_session_ends(signed: Signed) -> None:
