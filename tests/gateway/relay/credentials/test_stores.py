@@ -360,6 +360,16 @@ async def test_failures_of_what_is_no_account_are_kept_for_their_minute_only() -
     assert set(rows.rows) == lasting
 
 
+async def test_a_failure_that_begins_a_new_minute_keeps_no_older_one() -> None:
+    """It is the newest again."""
+    store = MemoryAdmissionStore(SETTINGS)
+    admission = Admission(SETTINGS, store=store)
+    await guess(admission, "anna@corp", "x", WRONG)
+    for name, moment in (("again", NOW), ("once", NOW), ("again", NOW + 60)):
+        await admission.fail([name], moment)
+    assert [await store.purge(NOW + late) for late in (61, 120)] == [1, 1]
+
+
 async def test_failures_that_are_forgotten_or_make_room_leave_nothing_behind() -> None:
     """And no more go at a time than the event loop can wait for."""
     store = MemoryAdmissionStore(AdmissionSettings(records=1500))
