@@ -200,7 +200,7 @@ def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[Claim
         if rule.friendly_name:
             issue.friendly_names[claim] = rule.friendly_name
     if texts:
-        _keep(request, issue, claim, rules, texts if len(texts) == 1 else list(dict.fromkeys(texts)))
+        _keep(request, issue, claim, rules, list(dict.fromkeys(texts)))
 
 
 def _check_scope(request: _Request, rule: ClaimRule) -> None:

@@ -27,6 +27,21 @@ def step_of(subject: ClaimsSubject = ANNA, **rule: Any) -> ClaimStep:
     return issued(ClaimsPolicy(standard=False, rules=(ClaimRule(claim="c", **rule),)), subject).steps[-1]
 
 
+def test_the_first_rule_with_a_value_sets_a_single_one() -> None:
+    """What came of each rule is said, those after it included."""
+    sources = ("mail", "given_name", "surname", "display_name")
+    rules = tuple(ClaimRule(claim="c", source=source, single=True) for source in sources)
+    found = issued(ClaimsPolicy(standard=False, rules=rules), person(mail=""))
+    assert found.values == {"c": "Anna"}
+    late = "an earlier rule has set the single value"
+    assert [(step.outcome, step.why) for step in found.steps[1:]] == [
+        ("no value", "mail is empty"),
+        ("issued", ""),
+        ("superseded", late),
+        ("superseded", late),
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "value"),
     [
