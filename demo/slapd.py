@@ -31,13 +31,14 @@ class ThrowawaySlapd:
     """Context manager: one slapd on a free loopback port, TLS only, everything in one temporary directory.
 
     people: that many accounts `person0@people.example.org` …, with {SSHA} passwords, in nested groups; besides `lapsed`,
-    whose password has expired.
+    whose password has expired. session_log: operations that it keeps for those who synchronise (RFC 4533); None: nobody may.
     """
 
     name = "people.example.org"
 
-    def __init__(self, *, people: int = 10) -> None:
+    def __init__(self, *, people: int = 10, session_log: int | None = None) -> None:
         self.count = people
+        self._session_log = session_log
         self.home = Path(tempfile.mkdtemp(prefix="isthmus-slapd-"))
         self.ca_file = self.home / "tls" / "ca.pem"
         self.service_password_file = self.home / "reader.password"
@@ -147,9 +148,10 @@ ca_file = "{self.ca_file}"
         reader, root = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
         _write_private(self.service_password_file, reader)
         _write_private(self._root, root)
-        (self.home / "slapd.conf").write_text(
-            _CONF.format(home=self.home, base=BASE_DN, root=ssha(root), service=SERVICE_DN)
-        )
+        configuration = _CONF.format(home=self.home, base=BASE_DN, root=ssha(root), service=SERVICE_DN)
+        if self._session_log is not None:
+            configuration += _SYNCPROV.format(log=self._session_log)
+        (self.home / "slapd.conf").write_text(configuration)
         _run(["/usr/sbin/slapadd", "-q", "-f", str(self.home / "slapd.conf")], self._ldif(reader), self)
 
     def _ldif(self, reader: str) -> str:
@@ -195,6 +197,7 @@ include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb.la
 moduleload ppolicy.la
+moduleload syncprov.la
 pidfile {home}/slapd.pid
 threads 4
 TLSCACertificateFile {home}/tls/ca.pem
@@ -214,6 +217,11 @@ access to * by dn.exact="{service}" write by users read
 overlay ppolicy
 ppolicy_default "cn=policy,{base}"
 ppolicy_use_lockout
+"""
+
+_SYNCPROV = """\
+overlay syncprov
+syncprov-sessionlog {log}
 """
 
 _TOP = """\

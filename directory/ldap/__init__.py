@@ -10,13 +10,16 @@ from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.ldap.controller import Controller, is_server_fault
 from directory.ldap.controllers import Controllers
 from directory.ldap.discovery import ServerList, check_servers, resolve_servers
-from directory.ldap.filters import UserFilter, user_filter
+from directory.ldap.filters import UserFilter, read_filter, user_filter
+from directory.ldap.naming_contexts import domain_root
 from directory.ldap.service_login import ServiceLogin
+from directory.ldap.stream import AnswerStream, SearchAnswer, StreamLimits
 from directory.ldap.tls import make_context, normalise_fingerprint
 from directory.ldap.watch import watch
 
 __all__ = [
     "Address",
+    "AnswerStream",
     "Availability",
     "CodecError",
     "Controller",
@@ -24,14 +27,18 @@ __all__ = [
     "Entry",
     "LdapConnection",
     "LdapResult",
+    "SearchAnswer",
     "ServerList",
     "ServiceLogin",
+    "StreamLimits",
     "UserFilter",
     "check_servers",
+    "domain_root",
     "is_server_fault",
     "make_context",
     "normalise_fingerprint",
     "parse_server",
+    "read_filter",
     "resolve_servers",
     "user_filter",
     "watch",

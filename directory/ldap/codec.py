@@ -1,7 +1,7 @@
-"""LDAP messages as bytes (RFC 4511, BER as its section 5.1 narrows it): only the few that a sign-in needs.
+"""LDAP messages as bytes (RFC 4511, BER as its section 5.1 narrows it): only the few that sign-ins and readings need.
 
-Written by hand because this is the hot path: a sign-in is one search and one bind, and ldap3 spends nine times more
-processor time on the two (measured, see docs/decisions/0001). Pure: bytes in,
+Written by hand because these are the hot paths: a sign-in is one search and one bind, a reading of a directory millions of
+values, and ldap3 spends nine times more processor time on either (measured, see docs/decisions/0001). Pure: bytes in,
 values out, no socket. Every read is bounded by the length that its header states; anything odd is a `CodecError`.
 """
 
@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 # Tags of operations: [APPLICATION n] of RFC 4511 appendix B; 0x60 marks a constructed one
 BIND_RESPONSE, ENTRY, SEARCH_DONE, REFERENCE, MODIFY_RESPONSE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x73, 0x67, 0x78
+INTERMEDIATE_RESPONSE = 0x79
 SCOPE_BASE, SCOPE_ONE, SCOPE_SUBTREE = 0, 1, 2
 MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE = 0, 1, 2
 PASSWORD_MODIFY = b"1.3.6.1.4.1.4203.1.11.1"  # RFC 3062
 PASSWORD_POLICY = b"1.3.6.1.4.1.42.2.27.8.5.1"  # draft-behera-ldap-password-policy
 LARGEST_MESSAGE = 8 * 1024 * 1024
-"""Bytes; far above any answer to what is asked here, far below what would hurt."""
+"""Bytes; far above any answer to what a sign-in asks, far below what would hurt."""
 
 Entry = dict[bytes, list[bytes]]
 """Attribute name in lower case -> raw values."""
@@ -59,6 +60,11 @@ def integer(value: int, tag: int = 0x02) -> bytes:
     return tlv(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
+def signed_integer(value: int) -> bytes:
+    """An INTEGER of either sign, in as few bytes as two's complement allows."""
+    return tlv(0x02, value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True))
+
+
 def octets(value: bytes) -> bytes:
     """OCTET STRING."""
     return tlv(0x04, value)
@@ -69,9 +75,9 @@ def message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
     return tlv(0x30, integer(number) + operation + (tlv(0xA0, controls) if controls else b""))
 
 
-def control(oid: bytes, *, critical: bool = False) -> bytes:
-    """A control without a value (section 4.1.11)."""
-    return tlv(0x30, octets(oid) + (b"\x01\x01\xff" if critical else b""))
+def control(oid: bytes, *, critical: bool = False, value: bytes | None = None) -> bytes:
+    """A control (section 4.1.11); `value` is a complete element, which travels in an OCTET STRING."""
+    return tlv(0x30, octets(oid) + (b"\x01\x01\xff" if critical else b"") + (b"" if value is None else octets(value)))
 
 
 def bind_request(name: bytes, password: bytes) -> bytes:
@@ -158,8 +164,8 @@ def header(data: bytes | bytearray, at: int) -> tuple[int, int, int]:
     return tag, at, at + size
 
 
-def message_size(data: bytes | bytearray) -> int:
-    """Bytes of the message that `data` begins with, or 0 where not even its length is here yet."""
+def message_size(data: bytes | bytearray, most: int = LARGEST_MESSAGE) -> int:
+    """Bytes of the message that `data` begins with, or 0 where not even its length is here yet; `most` are allowed."""
     if len(data) < 2:
         return 0
     if data[0] != 0x30:
@@ -173,8 +179,8 @@ def message_size(data: bytes | bytearray) -> int:
     if len(data) < 2 + count:
         return 0
     total = 2 + count + int.from_bytes(data[2 : 2 + count], "big")
-    if total > LARGEST_MESSAGE:
-        raise CodecError(f"a message of {total} bytes is more than the {LARGEST_MESSAGE} allowed")
+    if total > most:
+        raise CodecError(f"a message of {total} bytes is more than the {most} allowed")
     return total
 
 
@@ -248,6 +254,55 @@ def _read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
             raise CodecError("a value is longer than its attribute")
         found[name] = values
     return dn, found
+
+
+def read_controls(data: bytes, at: int) -> dict[bytes, bytes]:
+    """Controls of a message, from `at`, where its operation ends, on: OID -> what is in the OCTET STRING of its value.
+
+    A control without a value has an empty one; the criticality of a response says nothing (section 4.1.11).
+    """
+    if at == len(data):
+        return {}
+    tag, at, stop = header(data, at)
+    if tag != 0xA0 or stop != len(data):
+        raise CodecError("something other than controls follows an operation")
+    found = {}
+    while at < stop:
+        tag, start, at = header(data, at)
+        oid_tag, first, after = header(data, start)
+        if tag != 0x30 or oid_tag != 0x04 or after > at or at > stop:
+            raise CodecError("a control without a name")
+        oid, value = data[first:after], b""
+        while after < at:
+            tag, first, after = header(data, after)
+            if tag == 0x04:
+                value = data[first:after]
+        found[oid] = value
+    return found
+
+
+def read_elements(data: bytes, tag: int = 0x30) -> list[tuple[int, bytes]]:
+    """(tag, content) of each element in the one element that `data` is: a SEQUENCE, unless `tag` says otherwise."""
+    kind, at, end = header(data, 0)
+    if kind != tag or end != len(data):
+        raise CodecError("a value is not the one element that it should be")
+    found = []
+    while at < end:
+        kind, start, at = header(data, at)
+        found.append((kind, data[start:at]))
+    return found
+
+
+def read_intermediate(data: bytes, start: int, end: int) -> tuple[bytes, bytes]:
+    """IntermediateResponse (section 4.13): (name, value), each empty where it is left out."""
+    name, value = b"", b""
+    while start < end:
+        tag, first, start = header(data, start)
+        if tag == 0x80:
+            name = data[first:start]
+        elif tag == 0x81:
+            value = data[first:start]
+    return name, value
 
 
 def read_password_policy(controls: bytes) -> int | None:

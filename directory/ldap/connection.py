@@ -26,10 +26,10 @@ from directory.errors import (
 )
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
+from directory.ldap.receive_buffer import ReceiveBuffer
+from directory.ldap.stream import AnswerStream, StreamLimits
 from findings import plain_reason
 
-LARGEST_UNASKED = 64 * 1024
-"""Bytes from a server that was asked nothing: a notice that it hangs up is far smaller (RFC 4511 section 4.4.1)."""
 LARGEST_SEARCH = 2 * codec.LARGEST_MESSAGE
 """Bytes of all answers to one search."""
 _NO_BASE = (10, 32, 34)
@@ -75,37 +75,6 @@ def parse_server(text: str, *, allow_plain: bool) -> Address:
     return Address(host, port, secure)
 
 
-class _Stream(asyncio.Protocol):
-    """Collects what the server says; wakes whoever waits for more."""
-
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.buffer = bytearray()
-        self.lost: str | None = None
-        """Why the connection ended, once it has."""
-        self.more: asyncio.Future[None] | None = None
-        self.closed = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        if self.more is None and len(self.buffer) > LARGEST_UNASKED and self.transport is not None:
-            self.transport.abort()
-        self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = f"lost: {exc}" if exc is not None else "lost: the server hung up"
-        self._wake()
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def _wake(self) -> None:
-        if self.more is not None and not self.more.done():
-            self.more.set_result(None)
-
-
 class LdapConnection:
     """An open connection. `used_at` is `time.monotonic()` of its last use.
 
@@ -126,7 +95,7 @@ class LdapConnection:
         "used_at",
     )
 
-    def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
+    def __init__(self, server: str, transport: asyncio.Transport, stream: ReceiveBuffer) -> None:
         self.server = server
         self.used_at = time.monotonic()
         self.directory = ""
@@ -144,7 +113,7 @@ class LdapConnection:
     @classmethod
     async def open(cls, address: Address, context: ssl.SSLContext, pins: tuple[str, ...], timeout: float) -> LdapConnection:  # noqa: ASYNC109
         """Connects, with TLS unless the address says otherwise; `timeout` seconds for TCP and again for TLS."""
-        server, loop, stream = str(address), asyncio.get_running_loop(), _Stream()
+        server, loop, stream = str(address), asyncio.get_running_loop(), ReceiveBuffer()
         try:
             async with asyncio.timeout(timeout):
                 transport, _ = await loop.create_connection(lambda: stream, address.host, address.port)
@@ -244,6 +213,14 @@ class LdapConnection:
             raise ServerRefused(self.server, "search", result.code, result.text)
         return found
 
+    def stream(self, request: bytes, controls: bytes, limits: StreamLimits) -> AnswerStream:
+        """Sends a search whose answers are taken one at a time. Until they have ended, nothing else may be asked.
+
+        Raises ConnectionBroken.
+        """
+        self._send(request, controls)
+        return AnswerStream(self, self._stream, self._number, limits)
+
     def close(self) -> None:
         """Hangs up; never fails."""
         self._forget_timer()
@@ -301,12 +278,15 @@ class LdapConnection:
                 return data
             if stream.lost is not None:
                 raise ConnectionBroken(self.server, stream.lost, sent=True)
-            if not await self._more(give_up):
+            if not await self.more(give_up):
                 self.close()
                 raise ConnectionTimedOut(self.server, f"no answer within {timeout:.3g} s", sent=True, waited=timeout)
 
-    async def _more(self, give_up: float) -> bool:
-        """Wait until the server has said more, or hung up; False where it stayed silent until `give_up`."""
+    async def more(self, give_up: float) -> bool:
+        """Wait until the server has said more, or hung up; False where it stayed silent until `give_up`.
+
+        For the receivers of answers only. give_up: time.monotonic().
+        """
         more = self._stream.more = self._loop.create_future()
         left = give_up - time.monotonic()
         self._give_up = give_up

@@ -43,10 +43,11 @@ _DEFAULTS = {
 def user_filter(settings: DirectorySettings) -> UserFilter:
     """The one of the settings, else that of the kind. Raises SettingsProblem."""
     text = settings.user_filter.strip()
-    return _read(text) if text else _DEFAULTS[settings.kind]
+    return read_filter(text) if text else _DEFAULTS[settings.kind]
 
 
-def _read(text: str) -> UserFilter:
+def read_filter(text: str, setting: str = "user_filter") -> UserFilter:
+    """A filter as an administrator writes it (RFC 4515). setting: where it stands. Raises SettingsProblem."""
     from ldap3.core.exceptions import LDAPException
     from ldap3.operation.search import compile_filter, parse_filter
     from pyasn1.codec.ber import encoder
@@ -57,7 +58,7 @@ def _read(text: str) -> UserFilter:
         encoded = encoder.encode(compile_filter(root))
     except (LDAPException, PyAsn1Error, ValueError) as error:
         remedy = "Write it as in (&(objectClass=person)(!(employeeType=robot))), in brackets (RFC 4515)."
-        raise SettingsProblem("user_filter", f"{text!r} is not an LDAP filter ({error})", remedy) from error
+        raise SettingsProblem(setting, f"{text!r} is not an LDAP filter ({error})", remedy) from error
     return UserFilter(text, encoded, tuple(dict.fromkeys(_attributes(root))))
 
 
