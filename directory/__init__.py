@@ -1,11 +1,22 @@
 """Everything that is said to a directory over LDAP, and how Active Directory and others answer.
 
 What belongs here: how a server is talked to (`ldap`), how a credential is checked or changed (`credentials`), who somebody
-is (`people`), what a directory says of itself (`inspection`, `discovery`), and `Directories`, which puts them together
-behind one interface. What does not: who asks (agent, sync).
+is (`people`), what a directory holds and what changed in it (`changes`), what it says of itself (`inspection`,
+`discovery`), and `Directories`, which puts together what sign-ins need. What does not: who asks (agent, sync).
 """
 
 from directory.authority import ShownCertificate, certificates_in, root_of
+from directory.changes import (
+    ChangeReader,
+    DirectoryRecord,
+    ExtendedDn,
+    Reading,
+    ReadLimits,
+    ReadOutcome,
+    ReadResult,
+    RecordKind,
+    parse_extended_dn,
+)
 from directory.credentials import BeforeBind
 from directory.directories import Directories, check_service_password, check_trust, contradictions
 from directory.discovery import (
@@ -59,6 +70,7 @@ __all__ = [
     "AccountStatus",
     "Ambiguous",
     "BeforeBind",
+    "ChangeReader",
     "CheckOutcome",
     "CheckResult",
     "ConnectFailed",
@@ -74,9 +86,11 @@ __all__ = [
     "DirectoryIdentity",
     "DirectoryObject",
     "DirectoryReadiness",
+    "DirectoryRecord",
     "DirectorySettings",
     "DomainNames",
     "DomainReading",
+    "ExtendedDn",
     "FoundPerson",
     "LdapConnectionError",
     "Malformed",
@@ -85,6 +99,11 @@ __all__ = [
     "PasswordRequirements",
     "PasswordRule",
     "PersonReference",
+    "ReadLimits",
+    "ReadOutcome",
+    "ReadResult",
+    "Reading",
+    "RecordKind",
     "ServerCertificateRefused",
     "ServerRefused",
     "ServiceAccountRefused",
@@ -98,6 +117,7 @@ __all__ = [
     "check_trust",
     "contradictions",
     "find_controllers",
+    "parse_extended_dn",
     "published_authorities",
     "read_chain",
     "read_domain",

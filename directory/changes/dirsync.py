@@ -1,0 +1,92 @@
+"""What changed in a naming context of Active Directory, by DirSync (MS-ADTS section 3.1.1.3.4.1.3).
+
+first reading (no cookie): every object, tombstones included ── cookie ──► next reading: what changed ── cookie ──► …
+
+The server answers in parts, each with a cookie to continue with. What it does not tell is not worked out here: that a
+deleted object has left its groups, that those below a renamed OU have other names (docs/developers/directory-changes.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from directory.changes import controls
+from directory.changes.answers import check_done, identify_controller, note_nameless, search
+from directory.changes.cookies import CookieRefused, ReadCookie, check_database
+from directory.changes.model import DirectoryRecord
+from directory.changes.ranges import complete_ranges
+from directory.changes.records import changed_record, entry_key, has_options, parse_range
+from directory.changes.run import ReadProgress, Source
+from directory.ldap import AnswerStream, Entry, codec
+
+_PART = 4 * 1024 * 1024
+"""Bytes of values in one answer of the server: few enough that a break costs little."""
+_COOKIE_RESULTS = frozenset({2, 12})
+"""protocolError, unavailableCriticalExtension: what a cookie comes to that the server does not take (Samba: 12). Where the
+control itself is meant, the reading without a cookie says so again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirSyncReading:
+    """What is asked for; `cookie` is that of the last reading."""
+
+    base: str
+    """Root of a naming context: Active Directory takes no other."""
+    attributes: bytes
+    flags: int
+    question: bytes
+    cookie: ReadCookie | None
+    more: bytes = b""
+
+    async def read(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+        """An object may come in several pieces, and twice."""
+        database = await identify_controller(source)
+        given = self.cookie
+        if given is not None:
+            check_database(given, database.identity, database.usn)
+        opaque = given.opaque if given is not None else b""
+        request, more = search(self.base, codec.ANYTHING, self.attributes), True
+        while more:
+            told = progress.records
+            answers = source.stream(request, controls.dirsync_request(self.flags, _PART, opaque) + self.more)
+            while (answer := await answers.next()) is not None:
+                if answer.tag != codec.ENTRY:
+                    continue
+                dn, entry = codec.read_entry(answer.data, answer.start, answer.end)
+                key = entry_key(entry)
+                if not key:
+                    note_nameless(progress, dn, "objectGUID")
+                    continue
+                if has_options(entry) and _is_cut(entry):
+                    completed = await complete_ranges(source, dn, key, entry, progress)
+                    if completed is None:
+                        continue
+                    entry = completed
+                yield changed_record(dn, entry, key)
+            before = opaque
+            more, opaque = self._ended(source, answers)
+            if more and opaque == before and progress.records == told:
+                raise codec.CodecError("a DirSync without an end")
+            if given is not None or not more:  # half a first reading is none: what continued it would not be exhaustive
+                # highestCommittedUSN as it was before: what came later, this reading need not have told
+                progress.cookie = ReadCookie("dirsync", database.identity, self.question, opaque, database.usn).seal()
+        progress.exhaustive = given is None
+
+    def _ended(self, source: Source, answers: AnswerStream) -> tuple[bool, bytes]:
+        """(whether there is more, cookie) of one part."""
+        result = answers.done
+        if self.cookie is not None and result is not None and result.code in _COOKIE_RESULTS:
+            said = f"LDAP result {result.code}, {result.text or 'no reason given'}"
+            raise CookieRefused(f"{source.controller} does not take the cookie: {said}")
+        check_done(source, answers, self.base)
+        value = answers.done_controls.get(controls.DIRSYNC)
+        if value is None:
+            raise codec.CodecError("a DirSync without a cookie")
+        return controls.read_dirsync(value)
+
+
+def _is_cut(entry: Entry) -> bool:
+    """Whether an attribute came in part: other ranges than those of single values (see `records`)."""
+    ranges = [found for name in entry if (found := parse_range(name)) is not None]
+    return any((found.first, found.last) not in ((0, 0), (1, 1)) for found in ranges)
