@@ -47,6 +47,8 @@ class FakeDirectory:
     """LDAP result of such a search."""
     cookie_result: int = 0
     """The same where it has a cookie."""
+    plain_first: bool = True
+    """Whether the name of an attribute stands before its first range, or after it."""
     at_range: Callable[[], None] = lambda: None
     """Called before each range of values."""
     requests: list[dict[bytes, bytes]] = field(default_factory=list)
@@ -143,11 +145,12 @@ class FakeDirectory:
         yield done(), control(controls.PAGED_RESULTS, codec.integer(0) + codec.octets(cookie))
 
     def _limited(self, attributes: Attributes) -> Attributes:
-        """As Windows sends what is too much: the plain name without a value, and the first range."""
+        """As Windows sends what is too much: the first range, and the plain name without a value."""
         sent: Attributes = {}
         for name, values in attributes.items():
             if len(values) > LARGEST_RANGE:
-                sent |= {name: [], f"{name};range=0-{LARGEST_RANGE - 1}": values[:LARGEST_RANGE]}
+                part = {f"{name};range=0-{LARGEST_RANGE - 1}": values[:LARGEST_RANGE]}
+                sent |= {name: [], **part} if self.plain_first else {**part, name: []}
             else:
                 sent[name] = values
         return sent

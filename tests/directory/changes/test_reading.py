@@ -104,8 +104,12 @@ async def test_what_is_asked_beside_pages(fake: FakeDirectory, reader: ChangeRea
     ]
 
 
-async def test_an_attribute_that_comes_in_part_is_completed(fake: FakeDirectory, reader: ChangeReader) -> None:
+@pytest.mark.parametrize("plain_first", [True, False])
+async def test_an_attribute_that_comes_in_part_is_completed(
+    fake: FakeDirectory, reader: ChangeReader, plain_first: bool
+) -> None:
     """1,500 values at a time; the entry's other attributes and the other entries stay as they are."""
+    fake.plain_first = plain_first
     members = [b"CN=%d" % number for number in range(4000)]
     people(fake, 1)
     fake.add(f"CN=group,{ROOT}", mail=b"group@corp", member=members)
@@ -316,9 +320,12 @@ async def test_another_domain_controller_is_asked_until_the_first_record(reader_
         await take(reader.read_full())
         assert len(first.requests) == asked
 
-        second.spoil = lambda number, message: message if number < 2 else hang_up(number, message)
-        records, result = await take(reader.read_full())
+        for server in (one, two):
+            server.spoil = lambda number, message: message if number < 2 else hang_up(number, message)
+        asked = len(one.requests) + len(two.requests)
+        records, result = await take(reader_of(one, two).read_full())
         assert (result.outcome, len(records), result.exhaustive) == (ReadOutcome.PARTIAL, 2, False)
+        assert len(one.requests) + len(two.requests) == asked + 1
 
 
 @pytest.mark.parametrize("code", [51, 52])
@@ -502,6 +509,14 @@ async def test_a_connection_serves_one_reading_after_another(fake: FakeDirectory
     assert len(fake.open) == 1
 
 
+async def test_a_server_that_speaks_unasked_after_a_reading_is_hung_up_on(fake: FakeDirectory, reader: ChangeReader) -> None:
+    """As one that has been asked nothing: the connection is an ordinary one again."""
+    await take(reader.read_full())
+    (writer,) = fake.open
+    writer.write(b"x" * (3 * LARGEST_UNASKED))
+    await eventually(lambda: not fake.open)
+
+
 async def test_a_defect_of_the_consumer_passes_through(fake: FakeDirectory, reader: ChangeReader) -> None:
     """It is not the directory's."""
     people(fake, 3)
@@ -537,7 +552,7 @@ async def test_changes_are_told_as_they_happen(fake: FakeDirectory, reader_of: O
     await eventually(lambda: not fake.open)
 
 
-async def test_a_wait_that_cannot_begin_says_so(fake: FakeDirectory, reader: ChangeReader) -> None:
+async def test_a_wait_that_cannot_begin_says_so(fake: FakeDirectory, reader: ChangeReader, reader_of: Open) -> None:
     """For a cookie of another domain controller; and a break in the middle of a wait is not quiet."""
     _, first = await take(reader.read_dirsync(None))
     fake.invocation_id = b"another-id-of-it"
@@ -548,11 +563,16 @@ async def test_a_wait_that_cannot_begin_says_so(fake: FakeDirectory, reader: Cha
     def hang_up(number: int, message: bytes) -> bytes:
         raise HangUpNow
 
-    fake.changes, fake.spoil = [changed(1)], hang_up
-    async with reader.wait_for_change(None, seconds=5) as reading:
-        assert await reading.begin()
-        assert [record async for record in reading] == []
-    assert reading.result.outcome is ReadOutcome.FAILED
+    async with FakeDirectory() as other:
+        for server in (fake, other):
+            server.changes, server.spoil = [changed(1)], hang_up
+        asked = len(fake.requests)
+        async with reader_of(fake, other).wait_for_change(None, seconds=5) as reading:
+            assert await reading.begin()
+            assert [record async for record in reading] == []
+        assert reading.result.outcome is ReadOutcome.FAILED
+        # who was told that it has begun must not wait elsewhere without knowing it: changes in between would be missed
+        assert len(fake.requests) + len(other.requests) == asked + 1
 
 
 async def test_only_a_wait_begins(fake: FakeDirectory, reader: ChangeReader) -> None:
