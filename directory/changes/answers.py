@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import NamedTuple
 
+from directory.changes.records import entry_key
 from directory.changes.run import ReadProgress, Source
 from directory.errors import BaseNotFound, ConnectionTimedOut, DirectoryError, ServerRefused
 from directory.ldap import AnswerStream, Entry, LdapResult, SearchAnswer, codec
@@ -47,7 +47,10 @@ async def identify_controller(source: Source) -> DatabaseState:
 async def identify_base(source: Source, base: str) -> bytes:
     """entryUUID of the base: replicas have it in common, as they have their cookies; a database made anew has another."""
     entry = await read_base(source, base, ("entryUUID",))
-    return uuid.UUID(_value(source, entry, "entryUUID", base).decode("ascii", "replace")).bytes
+    key = entry_key({b"entryuuid": [_value(source, entry, "entryUUID", base)]})
+    if not key:
+        raise AttributeUnreadable(str(source.controller), "entryUUID", base)
+    return key
 
 
 async def read_base(source: Source, dn: str, attributes: tuple[str, ...]) -> Entry:
@@ -84,9 +87,9 @@ def check_done(source: Source, answers: AnswerStream, base: str) -> LdapResult:
 
 def note_nameless(progress: ReadProgress, dn: str, attribute: str) -> None:
     """An entry that cannot be identified: what it stands for would look absent."""
-    flaw = f"entries without a readable {attribute}, the first of them {dn}"
-    if flaw.split(",")[0] not in (known.split(",")[0] for known in progress.flaws):
-        progress.flaws.append(flaw)
+    if not progress.nameless:
+        progress.note(f"entries without a readable {attribute}, the first of them {dn}")
+    progress.nameless = True
 
 
 async def next_or_quiet(answers: AnswerStream) -> SearchAnswer | None:

@@ -16,7 +16,7 @@ from directory.changes.answers import check_done, identify_controller, note_name
 from directory.changes.cookies import CookieRefused, ReadCookie, check_database
 from directory.changes.model import DirectoryRecord
 from directory.changes.ranges import complete_ranges
-from directory.changes.records import changed_record, entry_key, has_options, parse_range
+from directory.changes.records import SINGLE_VALUES, changed_record, entry_key, has_options, parse_range
 from directory.changes.run import ReadProgress, Source
 from directory.ldap import AnswerStream, Entry, codec
 
@@ -87,6 +87,6 @@ class DirSyncReading:
 
 
 def _is_cut(entry: Entry) -> bool:
-    """Whether an attribute came in part: other ranges than those of single values (see `records`)."""
+    """Whether an attribute came in part."""
     ranges = [found for name in entry if (found := parse_range(name)) is not None]
-    return any((found.first, found.last) not in ((0, 0), (1, 1)) for found in ranges)
+    return any((found.first, found.last) not in SINGLE_VALUES for found in ranges)

@@ -32,7 +32,9 @@ class Notification:
         if self.cookie is not None:
             database = await identify_controller(source)
             check_database(self.cookie, database.identity, database.usn)
-        answers = source.stream(search(self.base, codec.ANYTHING, _WANTED), controls.NOTIFICATION_REQUEST, source.give_up)
+        answers = source.stream(
+            search(self.base, codec.ANYTHING, _WANTED), controls.NOTIFICATION_REQUEST, source.limits.seconds
+        )
         progress.armed = True
         yield None
         while (answer := await next_or_quiet(answers)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 
-from directory.changes.records import parse_range
+from directory.changes.records import SINGLE_VALUES, parse_range
 from directory.changes.run import ReadProgress, Source
 from directory.ldap import Entry, LdapConnection, codec
 
@@ -22,19 +22,19 @@ _MOST = 100_000_000
 async def complete_ranges(source: Source, dn: str, guid: bytes, entry: Entry, progress: ReadProgress) -> Entry | None:
     """The entry with all values of each attribute that came in part; None where they cannot be had.
 
-    Raises as a search does.
+    DirSync's single values (see `records`) stay what they are. Raises as a search does.
     """
     whole: Entry = {}
     for name, values in entry.items():
         found = parse_range(name)
-        if found is None:
+        if found is None or (found.first, found.last) in SINGLE_VALUES:
             whole.setdefault(name, values)  # beside a range, the plain name may stand without values
         elif found.last is None and found.first == 0:
             whole[found.name] = values
         else:
             read = await _read_all(source, guid, found.name)
             if read is None:
-                progress.flaws.append(f"{found.name.decode('ascii', 'replace')} of {dn} changed while it was read")
+                progress.note(f"{found.name.decode('ascii', 'replace')} of {dn} changed while it was read")
                 return None
             whole[found.name] = read
     return whole

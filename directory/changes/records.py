@@ -15,6 +15,8 @@ from directory.ldap.codec import Entry
 
 _RANGE = re.compile(rb"(?P<name>[^;]+(?:;[^;=]+)*);range=(?P<first>\d{1,9})-(?P<last>\d{1,9}|\*)")
 _ADDED, _REMOVED = b";range=1-1", b";range=0-0"
+SINGLE_VALUES = frozenset({(1, 1), (0, 0)})
+"""First and last of these two: no server cuts an attribute into pieces of one value."""
 _EXTENDED = re.compile(r"<GUID=(?P<guid>[0-9A-Fa-f-]{36})>;(?:<SID=(?P<sid>[^>]*)>;)?(?P<dn>.*)", re.DOTALL)
 
 

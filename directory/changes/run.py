@@ -20,6 +20,8 @@ from directory.settings import DirectorySettings
 
 _BUSY = frozenset({51, 52})
 """busy, unavailable: another domain controller may do better."""
+_FLAWS = 5
+"""That are named to the operator."""
 
 
 @dataclass(slots=True)
@@ -31,8 +33,15 @@ class ReadProgress:
     records: int = 0
     armed: bool = False
     """The server was asked to tell what changes from now on."""
+    nameless: bool = False
+    """There were entries that cannot be identified."""
     flaws: list[str] = field(default_factory=list)
-    """What is missing although the server did all that was asked: the reading is partial."""
+    """What is missing although the server did all that was asked: the reading is partial. The first ones."""
+
+    def note(self, flaw: str) -> None:
+        """One more flaw."""
+        if len(self.flaws) < _FLAWS:
+            self.flaws.append(flaw)
 
 
 @dataclass(frozen=True, slots=True)

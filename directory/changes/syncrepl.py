@@ -48,7 +48,7 @@ class SyncReading:
     async def wait(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         """refreshAndPersist: what changed since the cookie, then what changes; without a cookie, only the latter."""
         refresh = Refresh(self._given(await identify_base(source, self.base)))
-        answers = self._ask(source, controls.REFRESH_AND_PERSIST, refresh, source.give_up)
+        answers = self._ask(source, controls.REFRESH_AND_PERSIST, refresh, source.limits.seconds)
         telling = self.cookie is not None
         progress.armed = True
         yield None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -49,6 +50,10 @@ class FakeDirectory:
     """The same where it has a cookie."""
     plain_first: bool = True
     """Whether the name of an attribute stands before its first range, or after it."""
+    answers: Callable[[], list[tuple[bytes, bytes]]] | None = None
+    """(operation, controls) of each answer to such a search, where that is what the test is about."""
+    entry_uuid: bytes = b"4e3e1f1f-5073-4899-825c-c6e6ca83eb62"
+    """Of the root."""
     at_range: Callable[[], None] = lambda: None
     """Called before each range of values."""
     requests: list[dict[bytes, bytes]] = field(default_factory=list)
@@ -56,14 +61,15 @@ class FakeDirectory:
     written: int = 0
     """Bytes of messages that were given to the socket."""
     open: set[asyncio.StreamWriter] = field(default_factory=set)
+    tls: ssl.SSLContext | None = None
     port: int = 0
     _server: asyncio.Server | None = None
     _conversations: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def server(self) -> str:
-        """For `servers`; in the clear, so the settings must allow it."""
-        return f"ldap://127.0.0.1:{self.port}"
+        """For `servers`; without `tls` in the clear, so the settings must allow it."""
+        return f"{'ldaps' if self.tls else 'ldap'}://127.0.0.1:{self.port}"
 
     def add(self, dn: str, **attributes: bytes | list[bytes]) -> bytes:
         """One more object; its objectGUID."""
@@ -73,7 +79,7 @@ class FakeDirectory:
         return guid
 
     async def __aenter__(self) -> FakeDirectory:
-        self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -119,6 +125,8 @@ class FakeDirectory:
             await writer.drain()
 
     def _answers(self, search: _Search) -> Iterator[tuple[bytes, bytes]]:
+        if self.answers is not None:
+            return iter(self.answers())
         if controls.DIRSYNC in search.controls:
             return self._dirsync(search)
         if controls.NOTIFICATION in search.controls:
@@ -176,7 +184,7 @@ class FakeDirectory:
         if search.base == NTDS:
             return NTDS, {"invocationId": [self.invocation_id]} if self.invocation_id else {}
         if search.base == ROOT:
-            return ROOT, {"objectGUID": [b"guid-of-a-domain"]}
+            return ROOT, {"objectGUID": [b"guid-of-a-domain"], "entryUUID": [self.entry_uuid]}
         guid = uuid.UUID(search.base.removeprefix("<GUID=").removesuffix(">")).bytes_le
         self.at_range()
         if guid not in self.objects:

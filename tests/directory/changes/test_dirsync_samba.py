@@ -216,6 +216,23 @@ async def test_what_an_ordinary_account_is_told(
     assert RecordKind.DELETED in {record.kind for record in await follower.changes()}
 
 
+async def test_a_filter_would_lose_deletions(
+    follower: Follower, domain: ThrowawayDomain, unit: str, writer: ldap3.Connection
+) -> None:
+    """As another client sees that sends one: tombstones have no objectCategory. Ours sends none."""
+    domain.edit([user(unit, "filtered")])
+    filtered = writer.extend.microsoft.dir_sync(
+        domain.base_dn, "(objectCategory=person)", ["name"], incremental_values=False
+    )
+    assert any("CN=filtered" in found["dn"] for found in filtered.loop())
+    assert not filtered.more_results
+    writer.delete(f"CN=filtered,OU=Inner,{unit}")
+    assert [found for found in filtered.loop() if found["type"] == "searchResEntry"] == []
+    assert [record.kind for record in await follower.changes() if record.dn.startswith("CN=filtered")] == [
+        RecordKind.DELETED
+    ]
+
+
 @pytest.mark.parametrize(("own_rights", "code"), [(False, 50), (True, 53)])
 async def test_only_the_root_of_a_naming_context_is_taken(
     reader: ChangeReader, domain: ThrowawayDomain, own_rights: bool, code: int

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
+from demo.throwaway_tls import write_certificates
 from directory import (
     ChangeReader,
     DirectoryRecord,
@@ -18,6 +22,7 @@ from directory import (
     ReadOutcome,
     ReadResult,
     RecordKind,
+    TlsSettings,
 )
 from directory.changes import controls
 from directory.changes.cookies import open_cookie
@@ -189,6 +194,28 @@ async def test_changes_in_several_parts(fake: FakeDirectory, reader: ChangeReade
     ]
     records, result = await take(reader.read_dirsync(result.cookie, attributes=ATTRIBUTES))
     assert (records, result.outcome) == ([], ReadOutcome.COMPLETE)
+
+
+async def test_a_change_that_comes_in_part_is_completed(fake: FakeDirectory, reader: ChangeReader) -> None:
+    """A range of values that is none of single ones; what vanished meanwhile has to be told again."""
+    members = [b"CN=%d" % number for number in range(2000)]
+    guid = fake.add(f"CN=group,{ROOT}", member=members)
+    reference = codec.tlv(codec.REFERENCE, codec.octets(b"ldap://elsewhere"))
+    part = {
+        "objectGUID": [guid],
+        "member;range=0-1499": members[:1500],
+        "manager;range=0-0": [b"CN=x"],
+        "mail;range=0-*": [b"all"],
+    }
+    last = control(controls.DIRSYNC, codec.integer(0) + codec.integer(0) + codec.octets(b"1"))
+    fake.answers = lambda: [(reference, b""), (entry(f"CN=group,{ROOT}", part), b""), (done(), last)]
+    (record,), result = await take(reader.read_dirsync(None, attributes=ATTRIBUTES))
+    assert (record.attributes[b"member"], record.removed) == (members, {b"manager": [b"CN=x"]})
+    assert record.attributes[b"mail"] == [b"all"]
+    assert result.outcome is ReadOutcome.COMPLETE
+    fake.objects.clear()
+    records, again = await take(reader.read_dirsync(result.cookie, attributes=ATTRIBUTES))
+    assert (records, again.outcome, again.cookie) == ([], ReadOutcome.PARTIAL, result.cookie)
 
 
 async def test_a_break_between_two_parts_is_continued(fake: FakeDirectory, reader: ChangeReader, reader_of: Open) -> None:
@@ -443,22 +470,48 @@ async def test_a_server_that_drips_is_given_up(fake: FakeDirectory, reader_of: O
     assert (result.outcome, "no answer" in result.reason) == (ReadOutcome.FAILED, True)
 
 
-async def test_a_server_has_to_wait_for_a_busy_reader(fake: FakeDirectory, reader: ChangeReader) -> None:
-    """What it sends meanwhile fills the socket, not our memory; nothing of it is lost."""
-    large = b"x" * 100_000
-    for number in range(300):
-        fake.add(f"CN={number},{ROOT}", photo=large)
-    async with reader.read_full() as reading:
-        await anext(reading)
-        before = -1
-        while fake.written != before:  # until the server stands still
-            before = fake.written
-            await asyncio.sleep(0.05)
-        connection = next(iter(reader._controllers._all[0]._open))
-        assert len(connection._stream.buffer) < LARGEST_UNASKED + 1024 * 1024
-        assert fake.written < 15_000_000
-        assert len([record async for record in reading]) == 299
-    assert reading.result.outcome is ReadOutcome.COMPLETE
+async def fill_up(servers: ssl.SSLContext | None, ca_file: Path | None) -> None:
+    """Take one record, let the server send until it stands still, and take the rest."""
+    async with FakeDirectory(tls=servers) as fake:
+        for number in range(300):
+            fake.add(f"CN={number},{ROOT}", photo=b"x" * 100_000)
+        reader = ChangeReader(
+            DirectorySettings(
+                name="corp",
+                servers=(fake.server,),
+                base_dn=ROOT,
+                send_passwords_unencrypted_over_the_network=True,
+                tls=TlsSettings(ca_file=ca_file),
+            ),
+            LIMITS,
+        )
+        async with reader.read_full() as reading:
+            await anext(reading)
+            before = -1
+            while fake.written != before:
+                before = fake.written
+                await asyncio.sleep(0.05)
+            (connection,) = reader._controllers._all[0]._open
+            assert len(connection._stream.buffer) < LARGEST_UNASKED + 1024 * 1024
+            assert fake.written < 15_000_000
+            assert len([record async for record in reading]) == 299
+        assert reading.result.outcome is ReadOutcome.COMPLETE
+        await reader.close()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_server_has_to_wait_for_a_busy_reader(
+    loop: Callable[[], asyncio.AbstractEventLoop], secure: bool, tmp_path: Path
+) -> None:
+    """What it sends meanwhile fills the socket, not our memory; nothing of it is lost. Through TLS and in both loops."""
+    servers, ca_file = None, None
+    if secure:
+        write_certificates(tmp_path, dns_name="localhost", address="127.0.0.1")
+        servers, ca_file = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / "ca.pem"
+        servers.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(fill_up(servers, ca_file))
 
 
 async def test_one_message_may_be_larger_than_any_sign_in_allows(fake: FakeDirectory, reader_of: Open) -> None:
@@ -573,6 +626,13 @@ async def test_a_wait_that_cannot_begin_says_so(fake: FakeDirectory, reader: Cha
         assert reading.result.outcome is ReadOutcome.FAILED
         # who was told that it has begun must not wait elsewhere without knowing it: changes in between would be missed
         assert len(fake.requests) + len(other.requests) == asked + 1
+
+
+async def test_a_wait_that_the_server_ends(fake: FakeDirectory, reader: ChangeReader) -> None:
+    """As Windows does where there are too many on one connection (MaxNotificationPerConn); references are passed over."""
+    fake.answers = lambda: [(codec.tlv(codec.REFERENCE, codec.octets(b"ldap://elsewhere")), b""), (done(11), b"")]
+    records, result = await take(reader.wait_for_change(None, seconds=5))
+    assert (records, result.outcome, "LDAP result 11" in result.reason) == ([], ReadOutcome.FAILED, True)
 
 
 async def test_only_a_wait_begins(fake: FakeDirectory, reader: ChangeReader) -> None:
