@@ -48,8 +48,7 @@ class ReceiveBuffer(asyncio.Protocol):
         """Read the socket again, where that was paused."""
         if self._paused and self.transport is not None:
             self._paused = False
-            if not self.transport.is_closing():  # uvloop raises where it has ended
-                self.transport.resume_reading()
+            self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
