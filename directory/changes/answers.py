@@ -33,7 +33,7 @@ class DatabaseState(NamedTuple):
 
 
 async def identify_controller(source: Source) -> DatabaseState:
-    """invocationId and highestCommittedUSN of the domain controller (MS-ADTS sections 3.1.1.1.9 and 3.1.1.3.2).
+    """invocationId and highestCommittedUSN of the domain controller (MS-ADTS: nTDSDSA object, section 3.1.1.3.2).
 
     Read for each reading: a domain controller that was put back properly has another invocationId.
     """

@@ -19,8 +19,6 @@ SYNC_INFO = b"1.3.6.1.4.1.4203.1.9.1.4"  # 2.5; the name of an intermediate resp
 
 OBJECT_SECURITY = 0x1
 """DirSync: only what the caller may read, and no replication right is needed."""
-ANCESTORS_FIRST = 0x800
-"""DirSync: an object comes after its parent."""
 INCREMENTAL_VALUES = 0x80000000
 """DirSync: of linked attributes, only the values that changed."""
 REFRESH_ONLY, REFRESH_AND_PERSIST = 1, 3

@@ -31,7 +31,7 @@ class ReadCookie(msgspec.Struct, frozen=True, array_like=True):
 
     kind: Literal["dirsync", "syncrepl"]
     database: bytes
-    """invocationId of the domain controller (MS-ADTS section 3.1.1.1.9), entryUUID of the base elsewhere."""
+    """invocationId of the domain controller (of its nTDSDSA object, MS-ADTS), entryUUID of the base elsewhere."""
     question: bytes
     """Digest of base, attributes and flags."""
     opaque: bytes
