@@ -18,7 +18,7 @@ WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or interop or adfs or kerberos
 ON_REAL_SERVERS := samba slapd postgres browser proxy pebble interop
-COVERED := $(wildcard isthmus gateway gateway/federation adfs_mgmt foundation foundation/saml certs directory findings settings)
+COVERED := $(wildcard isthmus gateway gateway/federation sync adfs_mgmt foundation foundation/saml certs directory findings settings)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-interop test-federation test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
