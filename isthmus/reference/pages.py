@@ -12,6 +12,7 @@ from isthmus.agent_settings import AgentSettings
 from isthmus.reference.api import api_page
 from isthmus.reference.audit import audit_page
 from isthmus.reference.commands import commands_page
+from isthmus.reference.functions import functions_page
 from isthmus.reference.metrics import metrics_page
 from isthmus.reference.outcomes import outcomes_page
 from isthmus.reference.settings import settings_page, trust_page
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "outcomes.md": outcomes_page(),
         "http-api.md": api_page(),
         "page-texts.md": texts_page(),
+        "sync-functions.md": functions_page(),
     }
 
 

@@ -17,15 +17,15 @@ class Catalogued:
     signature: str
     summary: str
     """What it does, or why it is refused."""
-    evidence: str
-    """example, description or rules (`signatures.Evidence`); of a refused name what to write instead."""
+    basis: str
+    """example, description or rules (`signatures.Basis`); of a refused name what to write instead."""
 
 
 def catalogue(dialect: str) -> list[Catalogued]:
     """By groups as the reference has them, and by name; then the refused names."""
     found = DIALECTS[dialect]
     rows = [
-        Catalogued(function.name, function.group, function.signature, function.summary, function.evidence.value)
+        Catalogued(function.name, function.group, function.signature, function.summary, function.basis.value)
         for function in sorted(found.functions.values(), key=lambda function: (function.group, function.name.casefold()))
     ]
     refused = [Catalogued(name, "", name, why.reason, why.remedy) for name, why in sorted(found.refused.items())]

@@ -17,7 +17,7 @@ from sync.rules.expressions.syntax import (
     Constant,
     Node,
     Omitted,
-    Operation,
+    OperatorSequence,
     Position,
     RuleParameter,
     Variable,
@@ -85,7 +85,7 @@ class Checker:
                 return ValueType.of(Kind.TEXT)
             case Variable(name):
                 return self.scope[name]
-            case Operation():
+            case OperatorSequence():
                 return self._operation(node)
             case Call():
                 found = self.dialect.functions[node.name]
@@ -149,29 +149,23 @@ class Checker:
             for parameter, argument in zip(function.parameters, node.arguments, strict=False)
         ]
         fits = True
-        for index, (parameter, found) in enumerate(zip(function.parameters, types, strict=False)):
-            if found is not None and not self._fits(parameter, found, lifted=index == 0):
+        several = False
+        for argument, parameter, found in zip(node.arguments, function.parameters, types, strict=False):
+            if found is None:
+                continue
+            several |= found.many and not parameter.many and not parameter.takes_all
+            if not _fits(parameter, found):
                 fits = False
                 self.report(
-                    position(node.arguments[index]),
+                    position(argument),
                     f"{parameter.name} of {node.name} is {found}; expected {parameter.expected}",
                     f"{TYPE_REMEDY}. Its signature is: {function.signature}",
                 )
         first = types[0] if types else None
         kinds = function.result if function.result is not None else first.kinds if first else ANY
-        lifted = bool(first and first.many and not function.parameters[0].many and not function.parameters[0].takes_all)
-        return ValueType(kinds, function.many or lifted) if fits else UNKNOWN
+        return ValueType(kinds, function.many or several) if fits else UNKNOWN
 
-    def _fits(self, parameter: FunctionParameter, found: ValueType, *, lifted: bool) -> bool:
-        if found is UNKNOWN:
-            return True
-        if not found.kinds <= parameter.kinds:
-            return False
-        if parameter.many:
-            return found.many or not found.kinds
-        return lifted or not found.many
-
-    def _operation(self, node: Operation) -> ValueType:
+    def _operation(self, node: OperatorSequence) -> ValueType:
         operator = node.rest[0][0]
         if operator in {"&&", "||"}:
             types = [self.condition(operand) for operand in (node.first, *(right for _, right in node.rest))]
@@ -206,6 +200,13 @@ def constant_type(value: Outcome) -> ValueType:
     if isinstance(value, Sentinel):
         return ValueType(frozenset(), sentinel=True)
     return ValueType.of(KINDS[type(value)])
+
+
+def _fits(parameter: FunctionParameter, found: ValueType) -> bool:
+    """A parameter of all values needs what has several; any other takes several one by one."""
+    if found is UNKNOWN:
+        return True
+    return found.kinds <= parameter.kinds and (found.many or not found.kinds or not parameter.many)
 
 
 def _unjoined(left: ValueType, right: ValueType) -> str:

@@ -7,11 +7,12 @@ values, wrong types) goes a slower way that gives the same result or says what i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sync.rules.expressions.errors import EvaluationFailed, ExpressionProblem, ExpressionRefused, Place, UnfitValue
-from sync.rules.expressions.operators import OPERATORS, Operator, collected, conjunction
+from sync.rules.expressions.operators import OPERATORS, Operator, collected, conjunction, uneven
 from sync.rules.expressions.signatures import Form, Function, FunctionParameter
 from sync.rules.expressions.syntax import (
     Attribute,
@@ -19,7 +20,7 @@ from sync.rules.expressions.syntax import (
     Constant,
     Node,
     Omitted,
-    Operation,
+    OperatorSequence,
     Position,
     RuleParameter,
     Variable,
@@ -84,7 +85,7 @@ class Compiler:
                 return self._variable(node)
             case Word(name):
                 return self._word(node)
-            case Operation():
+            case OperatorSequence():
                 return self._operation(node)
             case Call():
                 return self._call(node)
@@ -176,7 +177,7 @@ class Compiler:
         value = self.dialect.constants[name]
         return lambda bindings, variables: value
 
-    def _operation(self, node: Operation) -> Evaluate:
+    def _operation(self, node: OperatorSequence) -> Evaluate:
         first = self.compile(node.first)
         operands = [(operator, self.compile(right)) for operator, right in node.rest]
         place = self.place(node.at)
@@ -219,7 +220,7 @@ class Compiler:
             why = self.dialect.refused[name]
             return self.refused(node.at, f"{name} is refused: {why.reason}", why.remedy)
         hint = _nearest(name, self.dialect.functions) or "docs/reference/sync-functions.md lists them all"
-        return self.refused(node.at, f"{name} is no function of the dialect {self.dialect.name}", hint)
+        return self.refused(node.at, f"{name} is not a function of the dialect {self.dialect.name}", hint)
 
 
 _NOTHING: Final = Bindings(attributes={}, now=0.0)
@@ -305,18 +306,25 @@ def _any_call(function: Function, arguments: list[Evaluate], place: Place) -> Ev
 
 
 def _apply(function: Function, parameters: tuple[FunctionParameter, ...], values: list[Any], bindings: Bindings) -> Any:
-    run: Callable[..., Any] = function.run
     if function.ambient:
         fitted = [_fit(parameter, value) for parameter, value in zip(parameters, values, strict=True)]
-        return None if _MISSING in fitted else run(bindings, *fitted)
-    lifted = bool(values) and isinstance(values[0], tuple) and not parameters[0].many and not parameters[0].takes_all
-    items = values[0] if lifted else values[:1]
-    rest = [_fit(parameter, value) for parameter, value in zip(parameters[1:], values[1:], strict=True)]
-    if _MISSING in rest:
-        return None
-    firsts = (_fit(parameters[0], item) for item in items)
-    results = (run(first, *rest) for first in firsts if first is not _MISSING)
-    return flattened(results) if lifted else next(results, None)
+        return None if _MISSING in fitted else function.run(bindings, *fitted)
+    lifted = [
+        isinstance(value, tuple) and not parameter.many and not parameter.takes_all
+        for parameter, value in zip(parameters, values, strict=True)
+    ]
+    if not any(lifted):
+        return _once(function, parameters, values)
+    sizes = {len(value) for value, several in zip(values, lifted, strict=True) if several}
+    if len(sizes) > 1:
+        raise uneven(min(sizes), max(sizes))
+    columns = [value if several else repeat(value) for value, several in zip(values, lifted, strict=True)]
+    return flattened(_once(function, parameters, found) for found in zip(*columns, strict=False))
+
+
+def _once(function: Function, parameters: tuple[FunctionParameter, ...], values: Sequence[Any]) -> Any:
+    fitted = [_fit(parameter, value) for parameter, value in zip(parameters, values, strict=True)]
+    return None if _MISSING in fitted else function.run(*fitted)
 
 
 _MISSING: Final = object()

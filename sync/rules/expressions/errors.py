@@ -46,7 +46,7 @@ class ExpressionError(Exception):
 
 
 class ExpressionRefused(ExpressionError):
-    """The text is no expression of its dialect."""
+    """The text is not an expression of its dialect."""
 
     def __init__(self, problem: ExpressionProblem) -> None:
         super().__init__(problem)

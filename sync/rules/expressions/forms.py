@@ -9,7 +9,7 @@ from sync.rules.expressions.checks import UNKNOWN, Checker
 from sync.rules.expressions.compilation import Compiler, Deferred, Evaluate, Variables, failed, flattened
 from sync.rules.expressions.errors import EvaluationFailed, Place, StoppedByRule, UnfitValue
 from sync.rules.expressions.operators import truth
-from sync.rules.expressions.signatures import Evidence, Form, FunctionTable
+from sync.rules.expressions.signatures import Basis, Form, FunctionTable
 from sync.rules.expressions.syntax import Call, Node, name_of, position, text_of
 from sync.rules.expressions.values import Bindings, Kind, Sentinel, ValueType, kind_name
 
@@ -260,16 +260,14 @@ def _count_type(checker: Checker, call: Call) -> ValueType:
     return ValueType.of(Kind.NUMBER)
 
 
-def _add(
-    table: FunctionTable, signature: str, evidence: Evidence, summary: str, compile_form: _Compile, type_of: _TypeOf
-) -> None:
+def _add(table: FunctionTable, signature: str, basis: Basis, summary: str, compile_form: _Compile, type_of: _TypeOf) -> None:
     name = signature.partition("(")[0].partition(" ")[2]
     table.form(
         Form(
             name=name,
             signature=signature,
             group=table.group,
-            evidence=evidence,
+            basis=basis,
             summary=summary,
             compile=compile_form,
             type_of=type_of,
@@ -280,7 +278,7 @@ def _add(
 _add(
     _FLOW,
     "void Error(str text)",
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "Stops the object: nothing of it is written, and the text is shown with it.",
     _compile_error,
     _error_type,
@@ -288,7 +286,7 @@ _add(
 _add(
     _FLOW,
     "var IIF(exp condition, var whenTrue, var whenFalse)",
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "One of two values. Only the one that is chosen is evaluated. A condition with several values chooses for each of them.",
     _compile_iif,
     _iif_type,
@@ -296,7 +294,7 @@ _add(
 _add(
     _FLOW,
     "mvvar Select($item, mvvar values, var function)",
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "What the function makes of each value; NULL leaves the value out.",
     _compile_select,
     _select_type,
@@ -304,7 +302,7 @@ _add(
 _add(
     _FLOW,
     "var Switch(exp condition, var value[, exp condition, var value ...])",
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "The value after the first condition that is true; NULL where none is. What follows it is not evaluated: other than the"
     " reference says, a condition behind it cannot fail.",
     _compile_switch,
@@ -313,7 +311,7 @@ _add(
 _add(
     _FLOW,
     "mvvar Where($item, mvvar values, exp condition)",
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "The values for which the condition is true.",
     _compile_where,
     _where_type,
@@ -321,7 +319,7 @@ _add(
 _add(
     _FLOW,
     "var With($name, var value, var expression)",
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "The expression, in which the variable stands for the value. The value is computed when it is first used, and once.",
     _compile_with,
     _with_type,
@@ -329,7 +327,7 @@ _add(
 _add(
     _NAMED,
     'var ImportedValue("attribute")',
-    Evidence.EXAMPLE,
+    Basis.EXAMPLE,
     "The value that the connected directory has confirmed. The attribute's name stands in quotes.",
     _compile_imported,
     _imported_type,
@@ -337,7 +335,7 @@ _add(
 _add(
     _NAMED,
     'num ValueCount("attribute")',
-    Evidence.RULES,
+    Basis.RULES,
     "How many values an attribute has. Its name stands in quotes.",
     _compile_count,
     _count_type,

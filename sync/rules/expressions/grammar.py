@@ -7,8 +7,8 @@ Operators, from the one that binds most:
     && ||              from left to right; both in one sequence need brackets
 
 Microsoft's page gives all operators one priority. Connect's own rules contain `Left([a], 4) = "CAS_" && InStr([b], "}") > 0`
-and `IsPresent([a]) || [b] = "x"`, which make sense only if a comparison binds more. How && and || compare with each other,
-these rules do not show, since they always use brackets; so an expression without them is refused rather than guessed.
+and `IsPresent([a]) || [b] = "x"`, which make sense only if a comparison binds more. Which of && and || binds more these
+rules do not show, since they have brackets wherever both occur; without brackets they are refused rather than guessed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sync.rules.expressions.syntax import (
     Constant,
     Node,
     Omitted,
-    Operation,
+    OperatorSequence,
     Position,
     RuleParameter,
     Variable,
@@ -181,7 +181,7 @@ class _Callbacks:
                         "Put brackets around what belongs together: (a && b) || c",
                     )
         pairs = tuple((str(operator), node) for operator, node in zip(operators, rest[1::2], strict=True))
-        return _shallow(Operation(first, pairs, _at(operators[0])))
+        return _shallow(OperatorSequence(first, pairs, _at(operators[0])))
 
 
 def _shallow(node: Node) -> Node:
@@ -219,13 +219,13 @@ def _character(text: str, index: int) -> tuple[str, str]:
     if character == "[":
         return "the attribute name that begins here does not end", "Write [name], on one line"
     if character == "%":
-        return "the parameter that begins here is none", "Write %Name%, such as %Domain.FQDN%"
+        return "the parameter that begins here is incomplete", "Write %Name%, such as %Domain.FQDN%"
     if character in _CURLY_QUOTES:
-        return f"{character} is no quote of this language", 'Write straight quotes: "text"'
+        return f"{character} is not a quote of this language", 'Write straight quotes: "text"'
     if character == "'":
-        return "' is no quote of this language", 'Write double quotes: "text"'
+        return "' is not a quote of this language", 'Write double quotes: "text"'
     if character.isdigit():
-        return "the number that begins here goes on with letters", "Write a text in quotes, or a number alone"
+        return "the number that begins here continues with letters", "Write a text in quotes, or a number alone"
     return f"{_shortened(character)} stands here; expected a value or an operator", "Remove it, or put the text in quotes"
 
 

@@ -158,10 +158,7 @@ def each(apply: Operator, value: Any, other: Any) -> tuple[Any, ...]:
     """The operator on values of the same place, or on each value with the one other value."""
     if isinstance(value, tuple) and isinstance(other, tuple):
         if len(value) != len(other):
-            raise UnfitValue(
-                f"{len(value)} values stand against {len(other)}",
-                "Take attributes with as many values, or one value by Item",
-            )
+            raise uneven(len(value), len(other))
         return collected(map(apply, value, other))
     if isinstance(value, tuple):
         return collected(apply(item, other) for item in value)
@@ -178,6 +175,11 @@ def collected(results: Iterable[Any]) -> tuple[Any, ...]:
                 raise UnfitValue(f"the values have more than {LARGEST_TOTAL} characters together", "Shorten them, by Left")
         values.append(result)
     return tuple(values)
+
+
+def uneven(count: int, other: int) -> UnfitValue:
+    """Values are taken together by their places, which needs as many of each."""
+    return UnfitValue(f"{count} values stand against {other}", "Take attributes with as many values, or one value by Item")
 
 
 def too_long() -> UnfitValue:

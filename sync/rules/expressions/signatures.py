@@ -9,7 +9,8 @@ A signature is written as Microsoft's reference writes it: `num InStr(str text, 
 | `str?` | NULL is taken, too; elsewhere NULL makes the result NULL |
 | `UTF8|ASCII` | a name out of these |
 
-A function whose first parameter takes one value works on each value of a multi-valued attribute.
+A function whose parameters take one value works on each value of a multi-valued attribute; of several such arguments, on the
+values that stand at the same place.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _PARAMETER: Final = re.compile(
 _Run = TypeVar("_Run", bound=Callable[..., Any])
 
 
-class Evidence(enum.Enum):
+class Basis(enum.Enum):
     """What the behaviour of a function rests on."""
 
     EXAMPLE = "example"
@@ -100,7 +101,7 @@ class Function:
     name: str
     signature: str
     group: str
-    evidence: Evidence
+    basis: Basis
     summary: str
     parameters: tuple[FunctionParameter, ...]
     run: Callable[..., Any]
@@ -130,7 +131,7 @@ class Form:
     name: str
     signature: str
     group: str
-    evidence: Evidence
+    basis: Basis
     summary: str
     compile: Callable[[Compiler, Call], Evaluate]
     """Raises ExpressionRefused."""
@@ -147,7 +148,7 @@ class FunctionTable:
     def __iter__(self) -> Iterator[Function | Form]:
         return iter(self._functions.values())
 
-    def function(self, signature: str, evidence: Evidence, *, ambient: bool = False) -> Callable[[_Run], _Run]:
+    def function(self, signature: str, basis: Basis, *, ambient: bool = False) -> Callable[[_Run], _Run]:
         """Declares what it decorates; the first paragraph of the docstring goes into the reference page."""
 
         def declare(run: _Run) -> _Run:
@@ -160,7 +161,7 @@ class FunctionTable:
                 name=name,
                 signature=signature.replace("?", ""),
                 group=self.group,
-                evidence=evidence,
+                basis=basis,
                 summary=summary_of(run),
                 parameters=tuple(_parameters(found["parameters"])),
                 run=run,

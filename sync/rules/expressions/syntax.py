@@ -74,7 +74,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class OperatorSequence:
     """Operands with operators of one level between them, from left to right."""
 
     first: Node
@@ -89,17 +89,17 @@ class Operation:
         object.__setattr__(self, "depth", 1 + max(depth(self.first), inner))
 
 
-Node: TypeAlias = Constant | Attribute | RuleParameter | Variable | Word | Omitted | Call | Operation
+Node: TypeAlias = Constant | Attribute | RuleParameter | Variable | Word | Omitted | Call | OperatorSequence
 
 
 def depth(node: Node) -> int:
     """How many calls and operations lie in each other."""
-    return node.depth if isinstance(node, Call | Operation) else 0
+    return node.depth if isinstance(node, Call | OperatorSequence) else 0
 
 
 def position(node: Node) -> Position:
     """Where the node begins."""
-    while isinstance(node, Operation):
+    while isinstance(node, OperatorSequence):
         node = node.first
     return node.at
 
@@ -133,9 +133,9 @@ def render(node: Node) -> str:
             return ""
         case Call(name, arguments):
             return f"{name}({', '.join(map(render, arguments))})"
-        case Operation(first, rest):
+        case OperatorSequence(first, rest):
             return _operand(first) + "".join(f" {operator} {_operand(node)}" for operator, node in rest)
 
 
 def _operand(node: Node) -> str:
-    return f"({render(node)})" if isinstance(node, Operation) else render(node)
+    return f"({render(node)})" if isinstance(node, OperatorSequence) else render(node)

@@ -18,11 +18,11 @@ from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier
 from certs import CertificateUnreadable, read_certificate, thumbprint_of
 from sync.rules.expressions.errors import UnfitValue
 from sync.rules.expressions.functions.times import SECOND, UNIX_ZERO
-from sync.rules.expressions.signatures import Evidence, FunctionTable
+from sync.rules.expressions.signatures import Basis, FunctionTable
 from sync.rules.expressions.values import DateTime
 
 CERTIFICATES: Final = FunctionTable("Certificate")
-_WORDS: Final = Evidence.DESCRIPTION
+_WORDS: Final = Basis.DESCRIPTION
 _UPN: Final = ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 _LABELS: Final = {
     NameOID.COMMON_NAME: "CN",
@@ -49,7 +49,7 @@ def _read(certificate: bytes | str) -> x509.Certificate:
     try:
         return _parsed(certificate if isinstance(certificate, bytes) else certificate.encode("ascii", "replace"))
     except CertificateUnreadable as error:
-        raise UnfitValue("the value is no X.509 certificate in DER or base64", "Ask before by IsCert") from error
+        raise UnfitValue("the value is not an X.509 certificate in DER or base64", "Ask before by IsCert") from error
 
 
 @functools.lru_cache(maxsize=64)
@@ -130,7 +130,8 @@ def cert_name_info(certificate: bytes | str, name_type: str, issuer: bool) -> st
     where there is none."""
     if name_type not in {"SimpleName", "EmailName", "UpnName", "DnsName", "DnsFromAlternativeName", "UrlName"}:
         raise UnfitValue(
-            "nameType is none", "Write SimpleName, EmailName, UpnName, DnsName, DnsFromAlternativeName or UrlName, in quotes"
+            "nameType is unknown",
+            "Write SimpleName, EmailName, UpnName, DnsName, DnsFromAlternativeName or UrlName, in quotes",
         )
     read = _read(certificate)
     name = read.issuer if issuer else read.subject
@@ -151,7 +152,7 @@ def cert_name_info(certificate: bytes | str, name_type: str, issuer: bool) -> st
     return named or _first(alternatives, x509.RFC822Name) or _first(alternatives, x509.DNSName)
 
 
-@CERTIFICATES.function("dt CertNotAfter(bin|str certificate)", Evidence.DESCRIPTION)
+@CERTIFICATES.function("dt CertNotAfter(bin|str certificate)", Basis.DESCRIPTION)
 def cert_not_after(certificate: bytes | str) -> DateTime:
     """When it ends, in UTC. The reference says local time, and compares it with Now(), which is UTC."""
     return _date(_read(certificate).not_valid_after_utc.timestamp())

@@ -9,7 +9,7 @@ from typing import Final
 
 from sync.rules.expressions.errors import UnfitValue
 from sync.rules.expressions.operators import too_long
-from sync.rules.expressions.signatures import Evidence, FunctionTable
+from sync.rules.expressions.signatures import Basis, FunctionTable
 from sync.rules.expressions.values import LONGEST_TEXT, Bindings
 
 TEXTS: Final = FunctionTable("Text")
@@ -43,13 +43,13 @@ def _upper_text(text: str) -> str:
     return text.upper() if text.isascii() else "".join(map(_upper, text))
 
 
-@TEXTS.function("str Guid()", Evidence.DESCRIPTION, ambient=True)
+@TEXTS.function("str Guid()", Basis.DESCRIPTION, ambient=True)
 def guid(bindings: Bindings) -> str:
     """A new random GUID, another one at each evaluation: for flows that are applied once."""
     return str(uuid.UUID(int=bindings.random_below(1 << 128), version=4))
 
 
-@TEXTS.function(f"num InStr(str? text, str? match[, num start][, {_COMPARE}])", Evidence.EXAMPLE)
+@TEXTS.function(f"num InStr(str? text, str? match[, num start][, {_COMPARE}])", Basis.EXAMPLE)
 def in_str(text: str | None, match: str | None, start: int = 1, compare: str = "vbBinaryCompare") -> int:
     """Where `match` first stands in the text, from 1; 0 where it does not. With `vbTextCompare` in any case."""
     if start < 1:
@@ -61,7 +61,7 @@ def in_str(text: str | None, match: str | None, start: int = 1, compare: str = "
     return text.find(match, start - 1) + 1
 
 
-@TEXTS.function(f"num InStrRev(str? text, str? match[, num start][, {_COMPARE}])", Evidence.EXAMPLE)
+@TEXTS.function(f"num InStrRev(str? text, str? match[, num start][, {_COMPARE}])", Basis.EXAMPLE)
 def in_str_rev(text: str | None, match: str | None, start: int = -1, compare: str = "vbBinaryCompare") -> int:
     """Where `match` last stands in the text, from 1; 0 where it does not. Only the first `start` characters are searched; -1
     is all of them."""
@@ -74,31 +74,31 @@ def in_str_rev(text: str | None, match: str | None, start: int = -1, compare: st
     return text.rfind(match, 0, len(text) if start == -1 else start) + 1
 
 
-@TEXTS.function("str LCase(str text)", Evidence.EXAMPLE)
+@TEXTS.function("str LCase(str text)", Basis.EXAMPLE)
 def l_case(text: str) -> str:
     """In lower case, in no language: I becomes i in Turkey, too."""
     return lower(text)
 
 
-@TEXTS.function("str Left(str? text, num count)", Evidence.EXAMPLE)
+@TEXTS.function("str Left(str? text, num count)", Basis.EXAMPLE)
 def left(text: str | None, count: int) -> str:
     """The first characters. All of them if count is negative; an empty text for NULL."""
     return "" if text is None else text[:count] if count >= 0 else text
 
 
-@TEXTS.function("num Len(str|bin? value)", Evidence.EXAMPLE)
+@TEXTS.function("num Len(str|bin? value)", Basis.EXAMPLE)
 def length(value: str | bytes | None) -> int:
     """Number of characters, or of bytes; 0 for NULL."""
     return 0 if value is None else len(value)
 
 
-@TEXTS.function("str LTrim(str text)", Evidence.EXAMPLE)
+@TEXTS.function("str LTrim(str text)", Basis.EXAMPLE)
 def l_trim(text: str) -> str:
     """Without white space at its beginning."""
     return text.lstrip(WHITE)
 
 
-@TEXTS.function("same Mid(str|bin? value, num start[, num count])", Evidence.EXAMPLE)
+@TEXTS.function("same Mid(str|bin? value, num start[, num count])", Basis.EXAMPLE)
 def mid(value: str | bytes | None, start: int, count: int | None = None) -> str | bytes:
     """Characters, or bytes, from the place `start` on, from 1; without count all of them. The whole value if count is
     negative, or start is less than 1 or behind the end; an empty text for NULL."""
@@ -111,13 +111,13 @@ def mid(value: str | bytes | None, start: int, count: int | None = None) -> str 
     return value[start - 1 :] if count is None else value[start - 1 : start - 1 + count]
 
 
-@TEXTS.function("str PadLeft(str? text, num length, str padCharacter)", Evidence.EXAMPLE)
+@TEXTS.function("str PadLeft(str? text, num length, str padCharacter)", Basis.EXAMPLE)
 def pad_left(text: str | None, size: int, character: str) -> str:
     """Made this long by a character in front; an empty text for NULL."""
     return "" if text is None else _padding(text, size, character) + text
 
 
-@TEXTS.function("str PadRight(str? text, num length, str padCharacter)", Evidence.EXAMPLE)
+@TEXTS.function("str PadRight(str? text, num length, str padCharacter)", Basis.EXAMPLE)
 def pad_right(text: str | None, size: int, character: str) -> str:
     """Made this long by a character at the end; an empty text for NULL."""
     return "" if text is None else text + _padding(text, size, character)
@@ -131,13 +131,13 @@ def _padding(text: str, size: int, character: str) -> str:
     return character * (size - len(text))
 
 
-@TEXTS.function("str PCase(str text)", Evidence.EXAMPLE)
+@TEXTS.function("str PCase(str text)", Basis.EXAMPLE)
 def p_case(text: str) -> str:
     """Each word with a capital letter and all others small. Words are separated by spaces."""
     return " ".join([_upper_text(word[:1]) + lower(word[1:]) for word in text.split(" ")])
 
 
-@TEXTS.function("str Replace(str text, str old, str? new)", Evidence.EXAMPLE)
+@TEXTS.function("str Replace(str text, str old, str? new)", Basis.EXAMPLE)
 def replace(text: str, old: str, new: str | None) -> str:
     r"""Every `old` replaced. `\n`, `\r` and `\t` in the last two are line feed, carriage return and tab."""
     wanted, other = _without_monikers(old), _without_monikers(new or "")
@@ -155,7 +155,7 @@ def _without_monikers(text: str) -> str:
     return text
 
 
-@TEXTS.function("str ReplaceChars(str text, str pattern)", Evidence.EXAMPLE)
+@TEXTS.function("str ReplaceChars(str text, str pattern)", Basis.EXAMPLE)
 def replace_chars(text: str, pattern: str) -> str:
     """Single characters replaced, by a pattern like `ä:ae,ö:oe,-:`. What stands behind the colon may be empty. White space
     in the pattern does not count."""
@@ -176,7 +176,8 @@ def _characters(pattern: str) -> dict[int, str]:
         source, colon, target = pair.partition(":")
         if len(source) != 1 or not colon or ":" in target:
             raise UnfitValue(
-                f"replacement {number} of the pattern is none; expected one character, a colon and a text", "Write ä:ae,ö:oe"
+                f"replacement {number} of the pattern is malformed; expected one character, a colon and a text",
+                "Write ä:ae,ö:oe",
             )
         if ord(source) in table:
             raise UnfitValue(
@@ -186,7 +187,7 @@ def _characters(pattern: str) -> dict[int, str]:
     return table
 
 
-@TEXTS.function("str Right(str? text, num count)", Evidence.EXAMPLE)
+@TEXTS.function("str Right(str? text, num count)", Basis.EXAMPLE)
 def right(text: str | None, count: int) -> str:
     """The last characters. All of them if count is negative; an empty text for NULL."""
     if text is None or count == 0:
@@ -194,25 +195,25 @@ def right(text: str | None, count: int) -> str:
     return text[-count:] if 0 < count < len(text) else text
 
 
-@TEXTS.function("str RTrim(str text)", Evidence.EXAMPLE)
+@TEXTS.function("str RTrim(str text)", Basis.EXAMPLE)
 def r_trim(text: str) -> str:
     """Without white space at its end."""
     return text.rstrip(WHITE)
 
 
-@TEXTS.function("str Trim(str text)", Evidence.EXAMPLE)
+@TEXTS.function("str Trim(str text)", Basis.EXAMPLE)
 def trim(text: str) -> str:
     """Without white space at its beginning and end."""
     return text.strip(WHITE)
 
 
-@TEXTS.function("str UCase(str text)", Evidence.EXAMPLE)
+@TEXTS.function("str UCase(str text)", Basis.EXAMPLE)
 def u_case(text: str) -> str:
     """In upper case, in no language. A character that would become two, such as ß, stays."""
     return _upper_text(text)
 
 
-@TEXTS.function("str Word(str? text, num number, str delimiters)", Evidence.EXAMPLE)
+@TEXTS.function("str Word(str? text, num number, str delimiters)", Basis.EXAMPLE)
 def word(text: str | None, number: int, delimiters: str) -> str:
     """The word of this number, from 1, where any of the delimiters ends a word; several in a row end one. An empty text
     where there is no such word, and for NULL."""

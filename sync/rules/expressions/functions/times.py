@@ -64,7 +64,7 @@ def parse_date(text: str) -> DateTime:
     """Raises NotADate."""
     found = _DATE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if found is None:
-        raise NotADate("the text is no date")
+        raise NotADate("the text is not a date")
     year, month, day = (int(found[name] or found[f"us_{name}"]) for name in ("year", "month", "day"))
     try:
         days = dt.date(year, month, day).toordinal() - 1

@@ -137,9 +137,9 @@ def test_every_function_has_a_result() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("CertSubject([text])", "no X.509 certificate in DER or base64"),
-        ("CertSubject([broken])", "no X.509 certificate"),
-        ('CertNameInfo([c],"Name",False)', "nameType is none"),
+        ("CertSubject([text])", "not an X.509 certificate in DER or base64"),
+        ("CertSubject([broken])", "not an X.509 certificate"),
+        ('CertNameInfo([c],"Name",False)', "nameType is unknown"),
     ],
 )
 def test_failure(text: str, problem: str) -> None:

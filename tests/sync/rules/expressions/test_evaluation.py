@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import Any
 
@@ -141,11 +142,27 @@ def test_failure(text: str, problem: str) -> None:
     assert problem in str(raised.value)
 
 
+def test_keys_of_devices() -> None:
+    """Connect's rules for keys of Windows Hello are computed for each key of a person, with places that its own bytes name:
+    the hash of what follows the first entry is put between (MS-ADTS section 2.2.20.6)."""
+    keys = (bytes.fromhex("00020000010001aabbbb"), bytes.fromhex("00020000020001ccccdd"))
+    text = """
+        IIF(IsNull([key]), NULL, With($first, 7 + CNum(Mid([key], 5, 2)),
+            With($rest, Mid([key], $first + 1, Len([key])),
+                IIF(CNum(Mid([key], 1, 1)) = 0,
+                    Mid([key], 1, $first) & CBin(Len(Thumbprint($rest)), 2) & CBin(2, 1) & Thumbprint($rest) & $rest,
+                    NULL))))"""
+    hashed = [bytes.fromhex("200002") + hashlib.sha256(rest).digest() + rest for rest in (b"\xbb\xbb", b"\xdd")]
+    assert evaluated(text, key=keys) == (keys[0][:8] + hashed[0], keys[1][:9] + hashed[1])
+    assert evaluated(text, key=keys[0]) == keys[0][:8] + hashed[0]
+    assert evaluated(text) is None
+
+
 def test_an_error_names_its_place_and_no_value() -> None:
     """The place is that of the function in its line; the value stands in a field, for those who may see it."""
     with pytest.raises(EvaluationFailed) as raised:
         evaluated("[a] &\n  CStr(CNum([number]))", number="secret")
-    assert str(raised.value).startswith("rules.toml:13:8: CNum: the value is no number")
+    assert str(raised.value).startswith("rules.toml:13:8: CNum: the value is not a number")
     assert "secret" not in str(raised.value)
     assert raised.value.value == "secret"
 

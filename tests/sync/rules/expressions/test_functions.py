@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sync.rules import DIALECTS, EvaluationFailed, Reference, Value
-from sync.rules.expressions.signatures import Evidence
+from sync.rules.expressions.signatures import Basis
 from tests.sync.rules.expressions.support import bindings, evaluated, parsed
 
 ADDRESSES = ("SMTP:john.doe@contoso.com", "smtp:jd@contoso.com")
@@ -25,6 +25,7 @@ ATTRIBUTES: dict[str, Value] = {
     "members": (Reference("cn=a,dc=x"), Reference("cn=b,dc=x")),
     "twice": ("a", "b", "a", "A"),
     "address": "One Microsoft Way\r\nRedmond",
+    "numbers": (1, 2),
     "groupType": -2147483646,
     "hidden": True,
     "key": bytes.fromhex("00020000" + "0300" + "01" + "aabbcc" + "dd"),
@@ -139,6 +140,8 @@ DECIDED: list[tuple[str, Value]] = [
     ('Contains([absent],"x")', 0),
     ("Count([proxyAddresses])", 2),
     ("Count([absent])", 0),
+    ("Left([otherPhone],[numbers])", ("5", "55")),
+    ('Left("abc",[numbers])', ("a", "ab")),
     ("Item([proxyAddresses],2)", "smtp:jd@contoso.com"),
     ("ItemOrNull([proxyAddresses],2)", "smtp:jd@contoso.com"),
     ("ItemOrNull([proxyAddresses],3)", None),
@@ -251,9 +254,9 @@ REFUSED: list[tuple[str, str]] = [
     ('PadRight("a",5,"ab")', "padCharacter has 2 characters"),
     ('PadLeft("a",9000000,"x")', "more than 1048576 characters"),
     ('Replace("a","","b")', "old is empty"),
-    ('ReplaceChars("a","a:b,c")', "replacement 2 of the pattern is none"),
-    ('ReplaceChars("a","ab:c")', "replacement 1 of the pattern is none"),
-    ('ReplaceChars("a","a:b:c")', "replacement 1 of the pattern is none"),
+    ('ReplaceChars("a","a:b,c")', "replacement 2 of the pattern is malformed"),
+    ('ReplaceChars("a","ab:c")', "replacement 1 of the pattern is malformed"),
+    ('ReplaceChars("a","a:b:c")', "replacement 1 of the pattern is malformed"),
     ('ReplaceChars("a","a:b,a:c")', "has one before"),
     ('ReplaceChars("a",PadLeft("a",10001,"a"))', "more than 10000 characters"),
     ("Item([proxyAddresses],3)", "index is 3, of 2 values"),
@@ -262,27 +265,27 @@ REFUSED: list[tuple[str, str]] = [
     ('Split("a","")', "delimiter has 0 characters"),
     ('Split("a",", ")', "delimiter has 2 characters"),
     ('Split("a",",",0)', "limit is 0"),
-    ('CBool("maybe")', "the text is no boolean"),
-    ('CNum("12x")', "the value is no number"),
-    ('CNum("9223372036854775808")', "the value is no number"),
-    ('CNum("")', "the value is no number"),
-    ("CNum([guid])", "the value is no number"),
-    ("CNum([no_bytes])", "the value is no number"),
+    ('CBool("maybe")', "the text is not a boolean"),
+    ('CNum("12x")', "the value is not a number"),
+    ('CNum("9223372036854775808")', "the value is not a number"),
+    ('CNum("")', "the value is not a number"),
+    ("CNum([guid])", "the value is not a number"),
+    ("CNum([no_bytes])", "the value is not a number"),
     ('CRef("")', "empty text"),
     ("CStr([guid])", "value is bytes; expected text or number or boolean or reference"),
-    ('CGuid("x")', "no GUID"),
-    ('ConvertFromBase64("!")', "no base64"),
-    ('ConvertFromBase64("YQ==")', "no base64"),
-    ('ConvertFromBase64("5A==", ASCII)', "no base64"),
+    ('CGuid("x")', "not a GUID"),
+    ('ConvertFromBase64("!")', "not base64"),
+    ('ConvertFromBase64("YQ==")', "not base64"),
+    ('ConvertFromBase64("5A==", ASCII)', "not base64"),
     ('ConvertFromUTF8Hex("4")', "hexadecimal"),
     ('ConvertFromUTF8Hex("ff")', "hexadecimal"),
     ('ConvertToUTF8Hex([half])', "surrogate"),
     ("StringFromGuid([sid])", "a GUID has 16"),
-    ("StringFromSid([guid])", "no SID"),
-    ("StringFromSid([no_bytes])", "no SID"),
-    ("StringFromSid(CBin(1,8))", "no SID"),
-    ("StringFromSid(CBin(257,8) & CBin(0,8))", "no SID"),
-    ("StringFromSid(CBin(258,8) & CBin(0,4))", "no SID"),
+    ("StringFromSid([guid])", "not a SID"),
+    ("StringFromSid([no_bytes])", "not a SID"),
+    ("StringFromSid(CBin(1,8))", "not a SID"),
+    ("StringFromSid(CBin(257,8) & CBin(0,8))", "not a SID"),
+    ("StringFromSid(CBin(258,8) & CBin(0,4))", "not a SID"),
     ("CBin(1,0)", "size is 0"),
     ("CBin(256,1)", "does not fit"),
     ('CDate("2001-02-29")', "a day that is in no calendar"),
@@ -291,9 +294,9 @@ REFUSED: list[tuple[str, str]] = [
     ('CDate("2001-02-03 10:00 +15")', "time zone"),
     ('CDate("0001-01-01 00:00 +1")', "before the year 1"),
     ('CDate("9999-12-31 23:59 -1")', "after the year 9999"),
-    ('CDate("yesterday")', "is no date"),
-    ('CDate("2001-01-01" & PadLeft("",100," "))', "is no date"),
-    ('DateAdd("x",1,Now())', "the interval is none"),
+    ('CDate("yesterday")', "is not a date"),
+    ('CDate("2001-01-01" & PadLeft("",100," "))', "is not a date"),
+    ('DateAdd("x",1,Now())', "the interval is unknown"),
     ('DateAdd("yyyy",9000,Now())', "after the year 9999"),
     ('DateAdd("s",-9223372036854775808,Now())', "before the year 1"),
     ("DateFromNum(9223372036854775807)", "it may mean never"),
@@ -302,15 +305,16 @@ REFUSED: list[tuple[str, str]] = [
     ('FormatDateTime(Now(),"D")', "another one in each country"),
     ('FormatDateTime(Now(),"yyyy \'x")', "quote or backslash at character 6"),
     ('FormatDateTime(Now(),PadLeft("",65,"y"))', "65 characters"),
-    ("DNComponent(CRef(\"joe\"),1)", "no DN"),
-    ('DNComponentRev([dn],1,"OU")', "the option is none"),
+    ("DNComponent(CRef(\"joe\"),1)", "not a DN"),
+    ('DNComponentRev([dn],1,"OU")', "the option is unknown"),
     ("RandomNum(2,1)", "start is greater"),
     ('Error("Joe is refused")', "the rule stops this object"),
     ("Trim([guid])", "text is bytes; expected text"),
     ("Len(5)", "value is number; expected text or bytes"),
     ("Trim(IgnoreThisFlow)", "IgnoreThisFlow"),
     ("Join([members])", "values is reference; expected several values of text"),
-    ('Left("a",[otherPhone])', "count is several values; expected number"),
+    ('Left([twice],Len([otherPhone]))', "2 values stand against 4"),
+    ("RandomNum([numbers],1)", "start is several values; expected number"),
     ('Left("a","b")', "count is text; expected number"),
 ]  # fmt: skip
 
@@ -338,5 +342,5 @@ def test_every_function_is_called_with_a_result() -> None:
     called = {name for text, _ in [*REFERENCE, *DECIDED] for name in re.findall(r"(\w+)\(", text)} | {"Error"}
     assert {function.name for function in functions if function.group != "Certificate"} <= called
     by_reference = {name for text, _ in REFERENCE for name in re.findall(r"(\w+)\(", text)}
-    examples = {function.name for function in functions if function.evidence is Evidence.EXAMPLE}
+    examples = {function.name for function in functions if function.basis is Basis.EXAMPLE}
     assert examples <= by_reference | {"Error"}

@@ -17,7 +17,7 @@ from sync.rules.expressions.syntax import (
     Constant,
     Node,
     Omitted,
-    Operation,
+    OperatorSequence,
     RuleParameter,
     Variable,
     Word,
@@ -55,17 +55,17 @@ NONE = [
     ("* 2", 12, 8, "* stands here; expected a value"),
     ('Trim("a', 12, 13, "the text that begins here does not end"),
     ("Trim([a", 12, 13, "the attribute name that begins here does not end"),
-    ("%Domain FQDN%", 12, 8, "the parameter that begins here is none"),
+    ("%Domain FQDN%", 12, 8, "the parameter that begins here is incomplete"),
     ("\u201ca\u201d", 12, 8, "Write straight quotes"),
     ("'a'", 12, 8, "Write double quotes"),
-    ("12ab", 12, 8, "the number that begins here goes on with letters"),
+    ("12ab", 12, 8, "the number that begins here continues with letters"),
     ("9223372036854775808", 12, 8, "more than 64 bits"),
     ("&H10000000000000000", 12, 8, "more than 64 bits"),
     ("1" * 5000, 12, 8, "more than 32 digits"),
     ("[a] && [b] || [c]", 12, 19, "|| follows && without brackets"),
     ("trim([a])", 12, 8, "Did you mean Trim? Names are case-sensitive"),
     ("Trimm([a])", 12, 8, "Did you mean Trim?"),
-    ("Frobnicate([a])", 12, 8, "is no function of the dialect connect"),
+    ("Frobnicate([a])", 12, 8, "is not a function of the dialect connect"),
     ("null", 12, 8, "Did you mean NULL?"),
     ("Trim", 12, 8, "Write Trim(...)"),
     ("smith", 12, 8, 'smith is not known. Write "text"'),
@@ -145,7 +145,9 @@ def _operations(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     return st.one_of(
         *(
             st.builds(
-                Operation, inner, st.lists(st.tuples(st.sampled_from(level), inner), min_size=1, max_size=3).map(tuple)
+                OperatorSequence,
+                inner,
+                st.lists(st.tuples(st.sampled_from(level), inner), min_size=1, max_size=3).map(tuple),
             )
             for level in (["&", "+", "-", "*"], ["=", "<>", "<", "<=", ">", ">="], ["&&"], ["||"])
         )
