@@ -24,7 +24,7 @@ from sync.rules.expressions.syntax import (
     Word,
     position,
 )
-from sync.rules.expressions.values import KINDS, Kind, Outcome, Sentinel, ValueType
+from sync.rules.expressions.values import KINDS, FlowResult, Kind, Sentinel, ValueType
 
 if TYPE_CHECKING:
     from sync.rules.expressions.dialects import Dialect
@@ -140,7 +140,7 @@ class Checker:
         """Adds a problem."""
         self.problems.append(ExpressionProblem(self.where.inside(*at), problem, remedy))
 
-    def _constant(self, node: Constant | Word) -> Outcome:
+    def _constant(self, node: Constant | Word) -> FlowResult:
         return node.value if isinstance(node, Constant) else self.dialect.constants[node.name]
 
     def _call(self, node: Call, function: Function) -> ValueType:
@@ -193,7 +193,7 @@ class Checker:
         return ValueType(kinds, many)
 
 
-def constant_type(value: Outcome) -> ValueType:
+def constant_type(value: FlowResult) -> ValueType:
     """Of a literal or a named constant."""
     if value is None:
         return ValueType(frozenset())

@@ -9,7 +9,7 @@ from typing import Final
 from sync.rules.expressions.forms import FORMS
 from sync.rules.expressions.functions import TABLES
 from sync.rules.expressions.signatures import Form, Function
-from sync.rules.expressions.values import AuthoritativeNull, IgnoreThisFlow, Outcome
+from sync.rules.expressions.values import AuthoritativeNull, FlowResult, IgnoreThisFlow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class RefusedName:
 CONNECT_FUNCTIONS: Final[Mapping[str, Function | Form]] = {
     function.name: function for table in (*TABLES, *FORMS) for function in table
 }
-CONNECT_CONSTANTS: Final[Mapping[str, Outcome]] = {
+CONNECT_CONSTANTS: Final[Mapping[str, FlowResult]] = {
     "NULL": None,
     "True": True,
     "False": False,

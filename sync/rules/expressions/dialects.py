@@ -8,7 +8,7 @@ from typing import Final
 
 from sync.rules.expressions.connect import CONNECT_CONSTANTS, CONNECT_FUNCTIONS, CONNECT_REFUSED, RefusedName
 from sync.rules.expressions.signatures import Form, Function
-from sync.rules.expressions.values import Outcome
+from sync.rules.expressions.values import FlowResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Dialect:
 
     name: str
     functions: Mapping[str, Function | Form]
-    constants: Mapping[str, Outcome]
+    constants: Mapping[str, FlowResult]
     refused: Mapping[str, RefusedName]
     """Names that people may write because another dialect has them."""
 

@@ -12,7 +12,7 @@ from sync.rules.expressions.dialects import DIALECTS, Dialect
 from sync.rules.expressions.errors import EvaluationFailed, ExpressionProblem, Place
 from sync.rules.expressions.grammar import parse
 from sync.rules.expressions.syntax import Node, position
-from sync.rules.expressions.values import Bindings, DateTime, Kind, Outcome, ValueType
+from sync.rules.expressions.values import Bindings, DateTime, FlowResult, Kind, ValueType
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Expression:
     """Names of the parameters that it reads."""
     _run: Callable[[Bindings, tuple[Any, ...]], Any] = field(repr=False, compare=False)
 
-    def evaluate(self, bindings: Bindings) -> Outcome:
+    def evaluate(self, bindings: Bindings) -> FlowResult:
         """The value for one object; a tuple where the attribute has several, None for NULL. Raises EvaluationFailed."""
-        value: Outcome = self._run(bindings, ())
+        value: FlowResult = self._run(bindings, ())
         if value.__class__ is str or value is None:
             return value
         if value == ():  # of an attribute that is bound so

@@ -49,7 +49,7 @@ IgnoreThisFlow: Final = Sentinel.IGNORE_THIS_FLOW
 
 Scalar: TypeAlias = str | int | bool | bytes | Reference | DateTime
 Value: TypeAlias = Scalar | tuple[Scalar, ...] | None
-Outcome: TypeAlias = Value | Sentinel
+FlowResult: TypeAlias = Value | Sentinel
 
 
 class Kind(enum.Enum):

@@ -22,8 +22,6 @@ from sync.rules.expressions.values import Bindings, DateTime
 DATES: Final = FunctionTable("Date / Time")
 _MONTHS: Final = {"yyyy": 12, "q": 3, "m": 1}
 _TICKS: Final = {"y": DAY, "d": DAY, "w": DAY, "ww": 7 * DAY, "h": 3600 * SECOND, "n": 60 * SECOND, "s": SECOND}
-_MOST: Final = 10**12
-"""Units that DateAdd takes: more than the calendar has seconds."""
 
 
 @DATES.function("dt DateAdd(str interval, num value, dt date)", Basis.EXAMPLE)
@@ -32,7 +30,6 @@ def date_add(interval: str, value: int, date: DateTime) -> DateTime:
     Of a shorter month the last day."""
     if interval not in _MONTHS and interval not in _TICKS:
         raise UnfitValue("the interval is unknown", "Write one of these: yyyy, q, m, y, d, w, ww, h, n, s")
-    value = max(-_MOST, min(value, _MOST))
     try:
         if interval in _MONTHS:
             return add_months(date, value * _MONTHS[interval])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sync.rules import Bindings, Expression, Place, Value, parse_expression
-from sync.rules.expressions.values import Outcome
+from sync.rules import Bindings, Expression, FlowResult, Place, Value, parse_expression
 
 WHERE = Place("rules.toml", 12, 8)
 PARAMETERS = {
@@ -29,5 +28,5 @@ def bindings(attributes: dict[str, Value], imported: dict[str, Value] | None = N
     )
 
 
-def evaluated(text: str, /, **attributes: Value) -> Outcome:
+def evaluated(text: str, /, **attributes: Value) -> FlowResult:
     return parsed(text).evaluate(bindings(attributes))
