@@ -338,12 +338,10 @@ def _fit(parameter: FunctionParameter, value: Any) -> Any:
         if parameter.classes.issuperset(map(type, values)):
             return values
         value = next(item for item in values if type(item) not in parameter.classes)
-    elif type(value) in parameter.classes or parameter.choices:
+    elif type(value) in parameter.accepted or parameter.choices:
         return value
     elif value is None:
-        return None if parameter.null else _MISSING
-    elif isinstance(value, tuple) and parameter.takes_all:
-        return value
+        return _MISSING
     raise UnfitValue(f"{parameter.name} is {kind_name(value)}; expected {parameter.expected}", TYPE_REMEDY)
 
 

@@ -118,8 +118,6 @@ def kind_name(value: object) -> str:
     """How an error names what a value is."""
     if isinstance(value, Sentinel):
         return value.value
-    if value is None:
-        return "NULL"
     if isinstance(value, tuple):
         return "several values"
     kind = KINDS.get(type(value))

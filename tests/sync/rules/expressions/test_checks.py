@@ -63,6 +63,11 @@ TYPES = [
 PROBLEMS = [
     ("Trim([sN])", 13, "the schema has no attribute sN. Did you mean [sn]?"),
     ("Trim([nothing])", 13, "the schema has no attribute nothing"),
+    ("Trim(IIF([hidden],[nothing],[sn]))", 26, "the schema has no attribute nothing"),
+    ("Trim(Switch([hidden],[nothing]))", 29, "the schema has no attribute nothing"),
+    ("Join(Select($i,[nothing],Trim($i)))", 23, "the schema has no attribute nothing"),
+    ("Count(Where($i,[nothing],$i = 1))", 23, "the schema has no attribute nothing"),
+    ('InStrRev([nothing],"a") + [groupType]', 17, "the schema has no attribute nothing"),
     ('ImportedValue("nothing")', 22, "the schema has no attribute nothing"),
     ('ValueCount("nothing")', 19, "the schema has no attribute nothing"),
     ("%Domain.Fqdn%", 8, "the parameter %Domain.Fqdn% is not set; set are: Connector.ID, Domain.FQDN"),

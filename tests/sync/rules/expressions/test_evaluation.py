@@ -108,6 +108,7 @@ FAILURES = [
     ('CDate("2001-01-01")', "the result is a date, which no attribute has"),
     ("[texts] & [half] & [half]", "more than 1048576 characters"),
     ("[half] & [half] & [half]", "more than 1048576 characters"),
+    ("[half_bytes] & [half_bytes] & [half_bytes]", "more than 1048576 characters"),
     ("Select($a,[hundred],[half])", "more than 67108864 characters together"),
     ("[hundred_texts] & [half]", "more than 67108864 characters together"),
     ("IIF([hundred] = 1,NULL,[half])", "more than 67108864 characters together"),
@@ -122,6 +123,7 @@ FAILURES = [
 BIG: dict[str, Value] = {
     "two": (1, 2),
     "half": "x" * (LONGEST_TEXT // 2),
+    "half_bytes": b"x" * (LONGEST_TEXT // 2),
     "hundred": (2,) * 200,
     "hundred_texts": ("a",) * 200,
 }

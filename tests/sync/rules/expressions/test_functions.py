@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sync.rules import DIALECTS, EvaluationFailed, Reference, Value
+from sync.rules import DIALECTS, EvaluationFailed, Reference, Value, catalogue
 from sync.rules.expressions.signatures import Basis
 from tests.sync.rules.expressions.support import bindings, evaluated, parsed
 
@@ -334,6 +334,15 @@ def test_failure(text: str, problem: str) -> None:
     assert problem in str(raised.value)
     assert str(raised.value).startswith("rules.toml:12:")
     assert raised.value.remedy
+
+
+def test_the_catalogue_has_every_function_and_refused_name() -> None:
+    """Functions by groups, then what is refused, with what to write instead."""
+    rows, dialect = catalogue("connect"), DIALECTS["connect"]
+    assert {row.name for row in rows if row.group} == set(dialect.functions)
+    assert [row.name for row in rows if not row.group] == sorted(dialect.refused)
+    assert all(row.summary and row.basis and row.name in row.signature for row in rows)
+    assert [row.group for row in rows[: len(dialect.functions)]] == sorted(row.group for row in rows if row.group)
 
 
 def test_every_function_is_called_with_a_result() -> None:

@@ -134,32 +134,32 @@ names = st.text(string.ascii_letters, min_size=1, max_size=5)
 leaves = st.one_of(
     st.builds(Constant, st.text(max_size=8)),
     st.builds(Constant, st.integers(-(2**63), 2**63 - 1)),
-    st.builds(Attribute, st.text(st.characters(blacklist_characters='[]"\r\n', blacklist_categories=["Cs"]), min_size=1)),
+    st.builds(
+        Attribute,
+        st.text(st.characters(blacklist_characters='[]"\r\n', blacklist_categories=["Cs"]), min_size=1, max_size=8),
+    ),
     st.builds(RuleParameter, names),
     st.builds(Variable, names),
     st.builds(Word, names),
 )
 
 
-def _operations(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    return st.one_of(
-        *(
-            st.builds(
-                OperatorSequence,
-                inner,
-                st.lists(st.tuples(st.sampled_from(level), inner), min_size=1, max_size=3).map(tuple),
-            )
-            for level in (["&", "+", "-", "*"], ["=", "<>", "<", "<=", ">", ">="], ["&&"], ["||"])
-        )
-    )
+LEVELS = (["&", "+", "-", "*"], ["=", "<>", "<", "<=", ">", ">="], ["&&"], ["||"])
 
 
-def _calls(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    arguments = st.lists(inner | st.just(Omitted()), max_size=4).filter(lambda found: found != [Omitted()])
-    return st.builds(Call, names, arguments.map(tuple))
+@st.composite
+def _operations(draw: st.DrawFn, inner: st.SearchStrategy[Node]) -> Node:
+    operators = st.sampled_from(draw(st.sampled_from(LEVELS)))
+    return OperatorSequence(draw(inner), tuple(draw(st.lists(st.tuples(operators, inner), min_size=1, max_size=3))))
 
 
-trees = st.recursive(leaves, lambda inner: _operations(inner) | _calls(inner), max_leaves=12)
+@st.composite
+def _calls(draw: st.DrawFn, inner: st.SearchStrategy[Node]) -> Node:
+    arguments = draw(st.lists(inner | st.just(Omitted()), max_size=4))
+    return Call(draw(names), () if arguments == [Omitted()] else tuple(arguments))
+
+
+trees = st.recursive(leaves, lambda inner: _operations(inner) | _calls(inner), max_leaves=8)
 
 
 @given(trees)
