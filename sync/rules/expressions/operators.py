@@ -71,7 +71,7 @@ def _arithmetic(compute: Callable[[int, int], int]) -> Operator:
                 return result
             raise UnfitValue("the result has more than 64 bits")
         if isinstance(value, tuple) or isinstance(other, tuple):
-            return each(apply, value, other)
+            return None if value is None or other is None else each(apply, value, other)
         for operand in (value, other):
             if operand is not None and operand.__class__ is not int:
                 raise UnfitValue(

@@ -17,12 +17,16 @@ from sync.rules import (
     DateTime,
     EvaluationFailed,
     IgnoreThisFlow,
+    Kind,
     Reference,
+    RuleSchema,
     StoppedByRule,
     Value,
+    ValueType,
+    check,
 )
 from sync.rules.expressions.signatures import Form, Function
-from sync.rules.expressions.values import LARGEST_NUMBER, LONGEST_TEXT, SMALLEST_NUMBER
+from sync.rules.expressions.values import KINDS, LARGEST_NUMBER, LONGEST_TEXT, SMALLEST_NUMBER
 from tests.support.examples import examples
 from tests.sync.rules.expressions.support import bindings, evaluated, parsed
 
@@ -56,6 +60,7 @@ VALUES = [
     ("1 < [many]", (False, True, True)),
     ("[many] + [many]", (2, 4, 6)),
     ("[many] + 10", (11, 12, 13)),
+    ("[many] + [absent]", None),
     ("[many] = 1 || [many] = 3", (True, False, True)),
     ("[many] > 1 && True", (False, True, True)),
     ("[many] > 1 && False", (False, False, False)),
@@ -226,6 +231,24 @@ scalars = st.one_of(
     st.builds(DateTime, st.integers(0, 3652059 * 864000000000 - 1)),
     st.sampled_from([AuthoritativeNull, IgnoreThisFlow]),
 )
+TYPED = {
+    Kind.TEXT: st.sampled_from(["2001-01-01", "", "12", "True", "m", "yyyy", ",", "a:b"]),
+    Kind.NUMBER: st.integers(-3, 3),
+    Kind.BOOLEAN: st.booleans(),
+    Kind.BYTES: st.binary(max_size=9),
+    Kind.REFERENCE: st.just(DN),
+}
+
+
+@st.composite
+def typed_values(draw: st.DrawFn) -> tuple[ValueType, Value]:
+    """What a schema says of an attribute, and a value of it."""
+    kind, many = draw(st.sampled_from(list(TYPED))), draw(st.booleans())
+    values = st.lists(TYPED[kind], min_size=1, max_size=2).map(tuple) if many else TYPED[kind]
+    value: Any = draw(st.none() | values)
+    return ValueType.of(kind, many=many), value
+
+
 some_values = scalars | st.lists(scalars.filter(lambda value: value is not None), max_size=3).map(tuple)
 
 
@@ -264,5 +287,29 @@ def test_no_value_raises_anything_else(text: str) -> None:
         except EvaluationFailed:
             return
         assert found != ()
+        assert not isinstance(found, tuple) or None not in found
+
+    try_values()
+
+
+@pytest.mark.parametrize("text", [*CALLS, *OTHERS])
+def test_a_value_has_the_type_that_the_check_says(text: str) -> None:
+    """Where the check finds no problem, and the values are those of the schema."""
+    expression = parsed(text)
+
+    @given(st.tuples(typed_values(), typed_values(), typed_values()))
+    @settings(max_examples=examples(6), derandomize=True, database=None)
+    def try_values(values: tuple[tuple[ValueType, Value], ...]) -> None:
+        schema = RuleSchema(attributes={f"a{index}": kind for index, (kind, _) in enumerate(values)})
+        wanted, problems = check(expression, schema)
+        if problems:
+            return
+        try:
+            found = expression.evaluate(bindings({f"a{index}": value for index, (_, value) in enumerate(values)}))
+        except EvaluationFailed:
+            return
+        items = found if isinstance(found, tuple) else () if found in (None, "") else (found,)  # Mid of no bytes is a text
+        assert {KINDS[type(item)] for item in items} <= wanted.kinds
+        assert wanted.many or not isinstance(found, tuple)
 
     try_values()
