@@ -70,8 +70,9 @@ def _kept(results: Iterable[Any], place: Place) -> Any:
 
 def _iif_type(checker: Checker, call: Call) -> ValueType:
     condition, yes, no = call.arguments
+    before = len(checker.problems)
     several = checker.condition(condition).many
-    if _never_text(checker, condition):
+    if len(checker.problems) == before and _never_text(checker, condition):
         return checker.type_of(no)
     result = (checker.value(yes) if several else checker.type_of(yes)) | (
         checker.value(no) if several else checker.type_of(no)
@@ -84,7 +85,7 @@ def _iif_type(checker: Checker, call: Call) -> ValueType:
 def _never_text(checker: Checker, condition: Node) -> bool:
     """`IIF(IsString([objectGUID]), CStr([objectGUID]), ConvertToBase64([objectGUID]))` is how Connect's rules allow for both
     kinds of anchor. Where the schema says that it is bytes, the first branch is never taken, and its types do not count."""
-    if not isinstance(condition, Call) or condition.name != "IsString" or checker.problems:  # those would be said twice
+    if not isinstance(condition, Call) or condition.name != "IsString":
         return False
     kinds = checker.type_of(condition.arguments[0]).kinds
     return kinds == {Kind.BYTES}

@@ -10,6 +10,7 @@ import base64
 import binascii
 import functools
 import warnings
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
@@ -44,7 +45,16 @@ _LABELS: Final = {
 _SIMPLE: Final = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME, NameOID.EMAIL_ADDRESS)
 
 
-def _read(certificate: bytes | str) -> x509.Certificate:
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A certificate with its names, which cryptography reads again each time."""
+
+    whole: x509.Certificate
+    subject: x509.Name
+    issuer: x509.Name
+
+
+def _names(certificate: bytes | str) -> _Parsed:
     """Raises UnfitValue."""
     try:
         return _parsed(certificate if isinstance(certificate, bytes) else certificate.encode("ascii", "replace"))
@@ -52,8 +62,13 @@ def _read(certificate: bytes | str) -> x509.Certificate:
         raise UnfitValue("the value is not an X.509 certificate in DER or base64", "Ask before by IsCert") from error
 
 
+def _read(certificate: bytes | str) -> x509.Certificate:
+    """Raises UnfitValue."""
+    return _names(certificate).whole
+
+
 @functools.lru_cache(maxsize=64)
-def _parsed(raw: bytes) -> x509.Certificate:
+def _parsed(raw: bytes) -> _Parsed:
     """A rule asks for several properties of one certificate in a row. Raises CertificateUnreadable."""
     der = raw
     if not raw.startswith(b"\x30"):  # the tag of a SEQUENCE; in base64 it is M
@@ -63,9 +78,10 @@ def _parsed(raw: bytes) -> x509.Certificate:
         except binascii.Error:
             der = b""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of serial numbers that are not positive; nothing is decided by them
+        warnings.simplefilter("ignore")  # of serial numbers that are not positive and of countries: nothing depends on them
         read_certificate(der)  # its limits, and every way in which a certificate may be malformed
-        return x509.load_der_x509_certificate(der)
+        whole = x509.load_der_x509_certificate(der)
+        return _Parsed(whole, whole.subject, whole.issuer)
 
 
 @CERTIFICATES.function("mvstr CertExtensionOids(bin|str certificate)", _WORDS)
@@ -97,13 +113,13 @@ def cert_hash_string(certificate: bytes | str) -> str:
 @CERTIFICATES.function("str CertIssuer(bin|str certificate)", _WORDS)
 def cert_issuer(certificate: bytes | str) -> str:
     """The issuer's name as Windows writes it: `CN=..., O=..., C=...`."""
-    return _name(_read(certificate).issuer)
+    return _name(_names(certificate).issuer)
 
 
 @CERTIFICATES.function("str CertIssuerDN(bin|str certificate)", _WORDS)
 def cert_issuer_dn(certificate: bytes | str) -> str:
     """The same as CertIssuer."""
-    return _name(_read(certificate).issuer)
+    return _name(_names(certificate).issuer)
 
 
 @CERTIFICATES.function("str CertIssuerOid(bin|str certificate)", _WORDS)
@@ -133,10 +149,10 @@ def cert_name_info(certificate: bytes | str, name_type: str, issuer: bool) -> st
             "nameType is unknown",
             "Write SimpleName, EmailName, UpnName, DnsName, DnsFromAlternativeName or UrlName, in quotes",
         )
-    read = _read(certificate)
+    read = _names(certificate)
     name = read.issuer if issuer else read.subject
     extension = ExtensionOID.ISSUER_ALTERNATIVE_NAME if issuer else ExtensionOID.SUBJECT_ALTERNATIVE_NAME
-    alternatives = _alternatives(read, extension)
+    alternatives = _alternatives(read.whole, extension)
     match name_type:
         case "EmailName":
             return _first(alternatives, x509.RFC822Name) or _of(name, NameOID.EMAIL_ADDRESS)
@@ -193,13 +209,13 @@ def cert_signature_algorithm_oid(certificate: bytes | str) -> str:
 @CERTIFICATES.function("str CertSubject(bin|str certificate)", _WORDS)
 def cert_subject(certificate: bytes | str) -> str:
     """The subject's name as Windows writes it: `CN=..., O=..., C=...`."""
-    return _name(_read(certificate).subject)
+    return _name(_names(certificate).subject)
 
 
 @CERTIFICATES.function("str CertSubjectNameDN(bin|str certificate)", _WORDS)
 def cert_subject_name_dn(certificate: bytes | str) -> str:
     """The same as CertSubject."""
-    return _name(_read(certificate).subject)
+    return _name(_names(certificate).subject)
 
 
 @CERTIFICATES.function("str CertSubjectNameOid(bin|str certificate)", _WORDS)

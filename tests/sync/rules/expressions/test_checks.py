@@ -63,6 +63,8 @@ TYPES = [
 PROBLEMS = [
     ("Trim([sN])", 13, "the schema has no attribute sN. Did you mean [sn]?"),
     ("Trim([nothing])", 13, "the schema has no attribute nothing"),
+    ('IIF(IsNull([nothing]),NULL,IIF(IsString([objectGUID]),CStr([objectGUID]),""))', 19, "no attribute nothing"),
+    ('IIF(IsString([nothing]),Trim([sn]),"")', 21, "the schema has no attribute nothing"),
     ("Trim(IIF([hidden],[nothing],[sn]))", 26, "the schema has no attribute nothing"),
     ("Trim(Switch([hidden],[nothing]))", 29, "the schema has no attribute nothing"),
     ("Join(Select($i,[nothing],Trim($i)))", 23, "the schema has no attribute nothing"),
