@@ -86,6 +86,25 @@ def short_delay() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def loggers_are_bound_anew() -> Iterator[None]:
+    """A command that a test runs in this process sets logging up for itself alone.
+
+    Bound on first use, as outside of tests, a logger would stay at that level and output, and nothing of it be captured.
+    """
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **how: configure(**{**how, "cache_logger_on_first_use": False}))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def default_logging() -> Iterator[None]:
+    """Its standard error ends with the test, too."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def same_first_keys() -> Iterator[None]:
     """Relays in this process begin with the same signing keys: four of RSA, made and checked, would cost each 0.7 s."""
     with pytest.MonkeyPatch.context() as patch:

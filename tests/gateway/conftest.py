@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -27,19 +26,8 @@ def settings(tmp_path: Path) -> ServerSettings:
     return made
 
 
-def forget_bound_loggers() -> None:
-    """A logger that a command in this process set up stays bound as it was then (`cache_logger_on_first_use`), to its level
-    too: what it says would not be captured."""
-    structlog.reset_defaults()
-    for module in list(sys.modules.values()):
-        logger = getattr(module, "__dict__", {}).get("log")
-        if type(logger) is type(structlog.get_logger()):
-            logger.__dict__.pop("bind", None)
-
-
 @pytest.fixture
 def logs() -> Iterator[list[EventDict]]:
-    forget_bound_loggers()
     with structlog.testing.capture_logs() as entries:
         yield entries
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from demo.stand import free_port
 from isthmus import cli
-from tests.gateway.conftest import forget_bound_loggers
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def unbound_loggers() -> Iterator[None]:
-    """The command sets logging up for its own standard error, which ends with its test."""
-    yield
-    forget_bound_loggers()
 
 
 @pytest.fixture
