@@ -1,1 +1,1 @@
-"""Directory synchronisation: AD's users, groups, memberships and password hashes to the cloud. Only `sync.rules` is begun."""
+"""Directory synchronisation: AD's users, groups, memberships and password hashes to the cloud. `sync.rules` is begun."""
