@@ -38,6 +38,8 @@ _LOGOUTS: Final = {
     ),
 }
 """What came of an application to which a browser was sent for logout, by the outcome of its entry, and what it means."""
+_MAYBE_SIGNED_IN: Final = frozenset({"failed", "not answered", "did not answer"})
+"""Outcomes after which an administrator looks at the application."""
 _LOOK_THERE: Final = "See the application's log at this time, and its sign-out address: isthmus relay trust show {trust}"
 _GRANTS: Final = {
     "authorization_code": "code",
@@ -237,7 +239,7 @@ def explain_application(entry: AuditView, *, logout: str = "") -> ApplicationExp
     answer = AT_APPLICATIONS[entry.kind]
     if entry.kind == "federation.logout_told":
         answer, meaning = _LOGOUTS.get(logout or detail.get("outcome", ""), (answer, ""))
-        following = _LOOK_THERE if meaning.startswith("The ") else ""
+        following = _LOOK_THERE if (logout or detail.get("outcome")) in _MAYBE_SIGNED_IN else ""
     return ApplicationExplanation(
         reference=entry.correlation_id,
         time=entry.time,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
+from directory.changes.cookies import CookieRefused
 from directory.changes.records import entry_key
 from directory.changes.run import ReadProgress, Source
 from directory.errors import BaseNotFound, ConnectionTimedOut, DirectoryError, ServerRefused
@@ -72,6 +74,14 @@ def _value(source: Source, entry: Entry, attribute: str, dn: str) -> bytes:
 def search(base: str, matching: bytes, attributes: bytes) -> bytes:
     """A search of the whole subtree without limits of ours: what the server limits, it says in its result."""
     return codec.search_request(base.encode(), codec.SCOPE_SUBTREE, matching, attributes, limit=0, seconds=0)
+
+
+def check_cookie_taken(source: Source, answers: AnswerStream, refusals: Collection[int]) -> None:
+    """Of a search with a cookie. refusals: results that mean the cookie. Raises CookieRefused."""
+    result = answers.done
+    if result is not None and result.code in refusals:
+        said = f"LDAP result {result.code}, {result.text or 'no reason given'}"
+        raise CookieRefused(f"{source.controller} does not take the cookie: {said}")
 
 
 def check_done(source: Source, answers: AnswerStream, base: str) -> LdapResult:

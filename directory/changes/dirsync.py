@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from directory.changes import controls
-from directory.changes.answers import check_done, identify_controller, note_nameless, search
-from directory.changes.cookies import CookieRefused, ReadCookie, check_database
+from directory.changes.answers import check_cookie_taken, check_done, identify_controller, note_nameless, search
+from directory.changes.cookies import ReadCookie, check_database
 from directory.changes.model import DirectoryRecord
 from directory.changes.ranges import complete_ranges
 from directory.changes.records import SINGLE_VALUES, changed_record, entry_key, has_options, parse_range
@@ -75,10 +75,8 @@ class DirSyncReading:
 
     def _ended(self, source: Source, answers: AnswerStream) -> tuple[bool, bytes]:
         """(whether there is more, cookie) of one part."""
-        result = answers.done
-        if self.cookie is not None and result is not None and result.code in _COOKIE_RESULTS:
-            said = f"LDAP result {result.code}, {result.text or 'no reason given'}"
-            raise CookieRefused(f"{source.controller} does not take the cookie: {said}")
+        if self.cookie is not None:
+            check_cookie_taken(source, answers, _COOKIE_RESULTS)
         check_done(source, answers, self.base)
         value = answers.done_controls.get(controls.DIRSYNC)
         if value is None:

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from directory.changes import controls
-from directory.changes.answers import check_done, identify_base, next_or_quiet, search
-from directory.changes.cookies import CookieRefused, ReadCookie, check_database
+from directory.changes.answers import check_cookie_taken, check_done, identify_base, next_or_quiet, search
+from directory.changes.cookies import ReadCookie, check_database
 from directory.changes.model import DirectoryRecord, RecordKind
 from directory.changes.records import whole_record
 from directory.changes.refresh import Refresh
@@ -72,10 +72,8 @@ class SyncReading:
 
     def _ended(self, source: Source, answers: AnswerStream, refresh: Refresh) -> bool:
         """refreshDeletes, as the server said at the end."""
-        result = answers.done
-        if self.cookie is not None and result is not None and result.code in _COOKIE_RESULTS:
-            said = f"LDAP result {result.code}, {result.text or 'no reason given'}"
-            raise CookieRefused(f"{source.controller} does not take the cookie: {said}")
+        if self.cookie is not None:
+            check_cookie_taken(source, answers, _COOKIE_RESULTS)
         check_done(source, answers, self.base)
         value = answers.done_controls.get(controls.SYNC_DONE)
         if value is None:

@@ -43,6 +43,7 @@ from gateway.relay.administration import (
     bind_control_socket,
     control_app,
     departure_detail,
+    ended_detail,
     live_views,
     order_handler,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "bind_control_socket",
     "control_app",
     "departure_detail",
+    "ended_detail",
     "header_text",
     "identify_requests",
     "live_views",

@@ -4,54 +4,6 @@ What belongs here: what rules say, how they are read, and what follows from them
 sources, keeping state, writing to targets, and the clock. So far there are the expressions that rules contain.
 """
 
-from sync.rules.expressions import (
-    DIALECTS,
-    AuthoritativeNull,
-    Bindings,
-    Catalogued,
-    DateTime,
-    EvaluationFailed,
-    Expression,
-    ExpressionError,
-    ExpressionProblem,
-    ExpressionRefused,
-    FlowResult,
-    IgnoreThisFlow,
-    Kind,
-    Place,
-    Reference,
-    RuleSchema,
-    Sentinel,
-    StoppedByRule,
-    Value,
-    ValueType,
-    catalogue,
-    check,
-    parse_expression,
-)
+from sync.rules.expressions import Catalogued, catalogue
 
-__all__ = [
-    "DIALECTS",
-    "AuthoritativeNull",
-    "Bindings",
-    "Catalogued",
-    "DateTime",
-    "EvaluationFailed",
-    "Expression",
-    "ExpressionError",
-    "ExpressionProblem",
-    "ExpressionRefused",
-    "FlowResult",
-    "IgnoreThisFlow",
-    "Kind",
-    "Place",
-    "Reference",
-    "RuleSchema",
-    "Sentinel",
-    "StoppedByRule",
-    "Value",
-    "ValueType",
-    "catalogue",
-    "check",
-    "parse_expression",
-]
+__all__ = ["Catalogued", "catalogue"]

@@ -10,7 +10,7 @@ from gateway.federation.sessions.errors import SelectionUnclear, UnknownSession
 from gateway.federation.sessions.views import SessionListView, SessionSelection, session_view
 from gateway.federation.trusts import UnknownTrust
 from gateway.protocol import AccountId
-from gateway.relay import SessionsEndedView, account_of, departure_detail
+from gateway.relay import SessionsEndedView, account_of, ended_detail
 from gateway.signin import Session, Sessions
 from gateway.store import AuditEvent, Store
 
@@ -92,7 +92,6 @@ class SessionActs:
             behind = records[-1].digest
 
     async def _record(self, actor: str, subject: str, of: str, ended: SessionsEndedView) -> None:
-        counts = {"of": of, "sessions": str(ended.sessions), "grants": str(ended.grants)}
-        detail = counts | departure_detail(ended.departures)
+        detail = {"of": of, **ended_detail(ended)}
         event = AuditEvent(time=self._clock(), kind="admin.sessions_revoked", actor=actor, subject=subject, detail=detail)
         await self._store.audit.append(event)

@@ -37,6 +37,7 @@ from gateway.relay.administration.views import (
     SignInView,
     TokenView,
     departure_detail,
+    ended_detail,
     live_views,
 )
 
@@ -73,6 +74,7 @@ __all__ = [
     "bind_control_socket",
     "control_app",
     "departure_detail",
+    "ended_detail",
     "live_views",
     "order_handler",
 ]

@@ -33,7 +33,7 @@ from gateway.relay.administration.views import (
     audit_report_view,
     audit_view,
     binding_view,
-    departure_detail,
+    ended_detail,
     person_view,
 )
 from gateway.relay.agents import FRESH, REST, AgentRegistry, fold_domain
@@ -466,8 +466,7 @@ class Administration:
         if of:
             extra["of"] = of
         if ended is not None and (ended.sessions or ended.grants):
-            counts = {"sessions": str(ended.sessions), "grants": str(ended.grants)}
-            extra |= counts | departure_detail(ended.departures)
+            extra |= ended_detail(ended)
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
 

@@ -99,6 +99,11 @@ def departure_detail(departures: Sequence[DepartureView]) -> dict[str, str]:
     return {**detail, "further applications": str(more)} if more > 0 else detail
 
 
+def ended_detail(ended: SessionsEndedView) -> dict[str, str]:
+    """What ended, and what came of the applications, for the trail."""
+    return {"sessions": str(ended.sessions), "grants": str(ended.grants), **departure_detail(ended.departures)}
+
+
 def _in_words(view: DepartureView) -> str:
     counts = ((view.told, "told"), (view.failed, "not reached"), (view.no_way, "no way to tell it"))
     return ", ".join(f"{count} {word}" for count, word in counts if count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.rules import Bindings, Expression, FlowResult, Place, Value, parse_expression
+from sync.rules.expressions import Bindings, Expression, FlowResult, Place, Value, parse_expression
 
 WHERE = Place("rules.toml", 12, 8)
 PARAMETERS = {

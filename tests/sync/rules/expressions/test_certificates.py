@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from sync.rules import DIALECTS, EvaluationFailed, Value
+from sync.rules.expressions import DIALECTS, EvaluationFailed, Value
 from tests.sync.rules.expressions.support import evaluated
 
 NAME = x509.Name(

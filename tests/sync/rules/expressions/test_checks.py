@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.rules import Kind, Place, RuleSchema, ValueType, check
+from sync.rules.expressions import Kind, Place, RuleSchema, ValueType, check
 from tests.sync.rules.expressions.support import parsed
 
 TEXT, NUMBER, BOOLEAN, BYTES, REFERENCE = (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.rules import (
+from sync.rules.expressions import (
     DIALECTS,
     AuthoritativeNull,
     Bindings,

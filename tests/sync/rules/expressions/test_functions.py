@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sync.rules import DIALECTS, EvaluationFailed, Reference, Value, catalogue
+from sync.rules.expressions import DIALECTS, EvaluationFailed, Reference, Value, catalogue
 from sync.rules.expressions.signatures import Basis
 from tests.sync.rules.expressions.support import bindings, evaluated, parsed
 

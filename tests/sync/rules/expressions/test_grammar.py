@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.rules import EvaluationFailed, ExpressionError, ExpressionRefused, Place
+from sync.rules.expressions import EvaluationFailed, ExpressionError, ExpressionRefused, Place
 from sync.rules.expressions.grammar import DEEPEST, LONGEST, parse
 from sync.rules.expressions.syntax import (
     Attribute,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.rules import IgnoreThisFlow, Kind, Reference, RuleSchema, Value, ValueType, check
+from sync.rules.expressions import IgnoreThisFlow, Kind, Reference, RuleSchema, Value, ValueType, check
 from tests.sync.rules.expressions.support import bindings, parsed
 
 TEXT, NUMBER, BOOLEAN, BYTES = (ValueType.of(kind) for kind in (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.BYTES))
