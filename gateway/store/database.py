@@ -11,7 +11,8 @@ Work goes to a lane: threads of its own, each with a connection of its own, so t
 
 Every sign-in needs the first two: they have one thread, which keeps its connection (`Lane.kept`) and works on the driver's
 own cursor, because SQLAlchemy's part would cost more than the commit. Between these stands `write_now`: a short transaction
-on SQLite without a thread, which costs more than the commit as well.
+on SQLite without a thread, which costs more than the commit as well. What requests write (`write_row`) within one round of
+the event loop is one such transaction: under load four or five of them, whose pages are then written once.
 
 SQLite has one writer at a time anyway (in WAL mode readers do not wait for it); two threads would only poll for its lock.
 Long deletions go in portions (`in_portions`), so that others get their turn in between.
@@ -33,7 +34,7 @@ import socket
 import sqlite3
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -67,6 +68,8 @@ _LONG = 0.05
 """Seconds that a commit in the loop's thread may take, before the disk is taken to be slow."""
 _SLOW_FOR = 30.0
 """Seconds for which it is taken to be slow."""
+_MOST_TOGETHER = 50
+"""Pieces of work in one transaction of the loop's thread: some milliseconds."""
 _CHECKPOINT_AFTER = 250
 """Transactions, of some eight pages of the write-ahead log each, after which they are copied into the database."""
 
@@ -119,6 +122,16 @@ class NotNow(Exception):
     """It might take long, so that nothing was done: a thread has to."""
 
 
+class _Waiting:
+    """What is to be written in the loop's thread, and who wants to know what came of it."""
+
+    __slots__ = ("done", "work")
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
+        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+
 class Database:
     """Runs functions on connections, each in a transaction: committed as a whole, or not at all."""
 
@@ -132,6 +145,8 @@ class Database:
         self._prompt: Any = None
         self._prompt_from = 0.0 if backend == "sqlite" else math.inf
         """Of the monotonic clock: from when on `write_now` and `read_row` may use the loop's own thread."""
+        self._round: list[_Waiting] = []
+        """What came in this round of the loop; at its end it is written."""
         self._unchecked = 0
         """Transactions since the last checkpoint."""
         self._copying = False
@@ -199,12 +214,47 @@ class Database:
     async def write_row(self, work: Callable[[Any], T], *, prompt: bool = True) -> T:
         """Run `work`, a short transaction, on a cursor of the driver: in the loop's own thread where that is quick.
 
+        There it shares its transaction with others of the same round of the loop, as if each came after the other; if one
+        of them fails, each is run again, alone. So `work` may run more than once, though what it wrote is there once.
         prompt: False where it may take long. Raises StoreUnavailable.
         """
-        if prompt:
+        if prompt and not self._copying and time.monotonic() >= self._prompt_from:
             with contextlib.suppress(NotNow):
-                return self.write_now(work)
+                return cast(T, await self._in_round(work))
         return await self.write(lambda connection: work(connection.connection.cursor()))
+
+    def _in_round(self, work: Callable[[Any], Any]) -> asyncio.Future[Any]:
+        waiting = _Waiting(work)
+        if not self._round:
+            waiting.done.get_loop().call_soon(self._write_round)
+        self._round.append(waiting)
+        return waiting.done
+
+    def _write_round(self) -> None:
+        """Whoever has been cancelled by now gets nothing written; what is too much for one transaction waits for a round."""
+        together = [waiting for waiting in self._round[:_MOST_TOGETHER] if not waiting.done.done()]
+        del self._round[:_MOST_TOGETHER]
+        if self._round:
+            asyncio.get_running_loop().call_soon(self._write_round)
+        if together and not self._write_together(together):
+            for alone in together:
+                self._write_together([alone])
+
+    def _write_together(self, together: Sequence[_Waiting]) -> bool:
+        """False if nothing was written because one of several failed: which one, only each alone can tell."""
+        try:
+            results = self.write_now(lambda cursor: [waiting.work(cursor) for waiting in together])
+        except NotNow:
+            for waiting in together:
+                waiting.done.set_exception(NotNow())
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            if len(together) > 1:
+                return False
+            together[0].done.set_exception(error)
+        else:
+            for waiting, result in zip(together, results, strict=True):
+                waiting.done.set_result(result)
+        return True
 
     async def read_row(self, work: Callable[[Any], T]) -> T:
         """Run `work`, which reads a row by its key, on a cursor of the driver: see `write_row`. Raises StoreUnavailable."""

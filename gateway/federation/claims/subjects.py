@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hmac
 import re
 import uuid
@@ -74,7 +75,9 @@ def trust_subject(trust: str, account: AccountId, secret: bytes) -> str:
     return _digest(secret, "trust", trust, *account)
 
 
+@functools.lru_cache(maxsize=4096)
 def _digest(secret: bytes, *parts: str) -> str:
+    """Kept, since one sign-in asks for it several times (code, ID token, userinfo)."""
     encoded = [part.encode(errors="surrogatepass") for part in parts]
     message = b"".join([len(part).to_bytes(8) + part for part in encoded])
     return base64.urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode()[:_DIGITS]

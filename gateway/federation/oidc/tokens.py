@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ SKEW = 5.0
 """Seconds that clocks of nodes, and of clients that sign, may differ."""
 _FAR = 1e15
 _MOST_KEYS = 20
+_MOST_ISSUED = 1000
+"""Access tokens whose claims are remembered: about 1 kB each."""
 _msgpack = msgspec.msgpack.Encoder().encode
 
 
@@ -57,6 +60,9 @@ class Tokens:
         self._issuer, self._keys, self._seal, self._signer = issuer, keys, seal, Signer()
         self._verifying: dict[str, tuple[OwnKey, VerifyingKey]] = {}
         """What was made of keys of ours. Whether one counts is asked each time."""
+        self._issued: OrderedDict[bytes, tuple[str, Mapping[str, Any]]] = OrderedDict()
+        """Digest of an access token that was signed here -> id of its key, its claims. Most come back at once, at userinfo:
+        they need not be verified."""
 
     def key(self, algorithm: str, tried: str = "") -> OwnKey:
         """The one that signs now; tried: id of the one that is tried. Raises gateway.federation.keys.NoSigningKey."""
@@ -87,12 +93,20 @@ class Tokens:
             claims["grant"] = token.grant
         if token.auth_time:
             claims |= {"auth_time": int(token.auth_time), "acr": token.acr}
-        return self.sign(claims, algorithm=algorithm, typ="at+jwt", key=key)
+        key = key or self.key(algorithm)
+        text = self.sign(claims, algorithm=algorithm, typ="at+jwt", key=key)
+        self._issued[_digest(text)] = key.id, claims
+        if len(self._issued) > _MOST_ISSUED:
+            self._issued.popitem(last=False)
+        return text
 
     def read_access_token(self, text: str, now: float) -> AccessToken:
         """One that was made here and has not expired; whether its grant lives is another question. Raises JwtRefused."""
         if text.count(".") == 2:
-            token = _from_claims(self._verified(text, ("at+jwt",)))
+            key_id, issued = self._issued.get(_digest(text), ("", None))
+            if issued is None or self._find(key_id) is None:  # a key may have been withdrawn since
+                issued = self._verified(text, ("at+jwt",))
+            token = _from_claims(issued)
         else:
             opened = self._seal.open(text, bound="")
             if opened is None:
@@ -132,6 +146,11 @@ class Tokens:
                 self._verifying.clear()
             known = self._verifying[key_id] = key, VerifyingKey(key.id, key.algorithm, key.private.public_key())
         return known[1]
+
+
+def _digest(text: str) -> bytes:
+    """Of a token; what is no ASCII is none of ours."""
+    return hashlib.sha256(text.encode("ascii", "replace")).digest()
 
 
 def _from_claims(claims: Mapping[str, Any]) -> AccessToken:

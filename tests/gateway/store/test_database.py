@@ -646,3 +646,94 @@ async def test_a_row_is_read_in_a_thread_while_the_disk_is_slow(store: Store, mo
     for act in (database.read_row, database.write_row):
         with pytest.raises(StoreUnavailable):
             await act(lambda cursor: cursor.execute("SELECT nothing FROM nowhere"))
+
+
+async def test_what_comes_in_one_round_is_one_transaction(path: Path) -> None:
+    """In the order in which it came, as if alone: the second sees what the first has written."""
+    store = opened(path)
+    await store.once.put("code", "first", b"", until=NOW + 60, now=NOW)  # a thread counts the table
+    database, commits = store._database, []
+    write_now = database.write_now
+
+    def counted(work: Any) -> Any:
+        commits.append(work)
+        return write_now(work)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "write_now", counted)
+        taken = await asyncio.gather(
+            store.once.put("code", "a", b"1", until=NOW + 60, now=NOW),
+            store.once.take("code", "a", NOW),
+            store.once.take("code", "a", NOW),
+        )
+    assert taken == [True, b"1", None]
+    assert len(commits) == 1
+    await store.close()
+
+
+async def test_one_that_fails_takes_nothing_from_those_of_its_round(store: Store) -> None:
+    """Not even what it has written itself before it failed stays."""
+    assert isinstance(store, SqlStore)
+    database = store._database
+    parameter = "?" if database.dialect.name == "sqlite" else "%s"
+    insert = "INSERT INTO once (kind, key, value, until) VALUES ('code', ?, ?, 9e9)".replace("?", parameter)
+
+    def put(key: str, *, fails: bool = False) -> Any:
+        def work(cursor: Any) -> str:
+            cursor.execute(insert, (key, b"value"))
+            if fails:
+                raise LookupError(key)
+            return key
+
+        return database.write_row(work)
+
+    answers = await asyncio.gather(put("a"), put("b", fails=True), put("c"), put("a"), return_exceptions=True)
+    assert [answers[0], answers[2]] == ["a", "c"]
+    assert isinstance(answers[1], LookupError)
+    assert isinstance(answers[3], StoreUnavailable)  # its key is there already
+    assert [await store.once.take("code", key, NOW) is not None for key in "abc"] == [True, False, True]
+
+
+async def test_whoever_was_cancelled_has_written_nothing(path: Path) -> None:
+    """Before its round ended; the others have."""
+    store = opened(path)
+    await store.once.put("code", "a", b"", until=NOW + 60, now=NOW)
+    cancelled, other = (asyncio.create_task(store.once.take("code", key, NOW)) for key in "ab")
+    asyncio.get_running_loop().call_soon(cancelled.cancel)
+    await asyncio.wait({cancelled, other})
+    assert cancelled.cancelled()
+    assert await store.once.take("code", "a", NOW) == b""
+    await store.close()
+
+
+async def test_a_round_that_may_take_long_is_done_by_a_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody else has the file locked: all of it is done afterwards."""
+    store = opened(path)
+    names: list[str] = []
+
+    def note(cursor: Any) -> None:
+        cursor.execute("SELECT 1")
+        names.append(threading.current_thread().name)
+
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.gather(*(store._database.write_row(note) for _ in range(3)))
+    await asyncio.sleep(0.1)
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    await waiting
+    assert len(names) == 3
+    assert threading.main_thread().name not in names
+    await store.close()
+
+
+async def test_a_crowd_is_written_in_portions(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop serves others in between commits of a bounded length."""
+    monkeypatch.setattr("gateway.store.database._MOST_TOGETHER", 3)
+    store = opened(path)
+    await store.once.put("code", "first", b"", until=NOW + 60, now=NOW)
+    before = store._database._unchecked
+    puts = (store.once.put("code", str(n), b"", until=NOW + 60, now=NOW) for n in range(7))
+    assert await asyncio.gather(*puts) == [True] * 7
+    assert store._database._unchecked - before == 3
+    await store.close()

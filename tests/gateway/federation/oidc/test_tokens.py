@@ -35,6 +35,8 @@ ACCESS = AccessToken(
 @dataclass
 class Made:
     tokens: Tokens
+    other_node: Tokens
+    """The same relay; it remembers nothing of what the first one has signed."""
     keys: FakeKeys
     now: float = NOW
 
@@ -45,7 +47,7 @@ def made(tmp_path: Path) -> Iterator[Made]:
     keys = FakeKeys()
     found: list[Made] = []
     seal = Seal(store.keyring, "oidc access tokens", lambda: found[0].now)
-    found.append(Made(Tokens(ISSUER, keys, seal), keys))
+    found.append(Made(Tokens(ISSUER, keys, seal), Tokens(ISSUER, keys, seal), keys))
     yield found[0]
     store._database.dispose()
 
@@ -55,7 +57,8 @@ def made(tmp_path: Path) -> Iterator[Made]:
 def test_an_access_token_comes_back_as_it_was(made: Made, form: Literal["jwt", "opaque"], algorithm: str) -> None:
     """RFC 9068, or sealed."""
     text = made.tokens.access_token(ACCESS, form, algorithm=algorithm)
-    assert made.tokens.read_access_token(text, NOW) == ACCESS
+    for node in (made.tokens, made.other_node):
+        assert node.read_access_token(text, NOW) == ACCESS
     assert "t1" not in repr(ACCESS)
 
 
@@ -64,14 +67,42 @@ def test_an_access_token_ends(made: Made, form: Literal["jwt", "opaque"]) -> Non
     """O14: at the second, whichever clock reads it."""
     text = made.tokens.access_token(ACCESS, form, algorithm="ES256")
     made.now = NOW + 300
-    with pytest.raises(JwtRefused):
-        made.tokens.read_access_token(text, NOW + 300)
+    for node in (made.tokens, made.other_node):
+        with pytest.raises(JwtRefused):
+            node.read_access_token(text, NOW + 300)
+
+
+def test_an_access_token_of_a_key_that_was_withdrawn_is_refused(made: Made) -> None:
+    """O05: where it was signed, too, although its claims are remembered there."""
+    text = made.tokens.access_token(ACCESS, "jwt", algorithm="ES256")
+    made.keys.keys.clear()
+    for node in (made.tokens, made.other_node):
+        with pytest.raises(JwtRefused):
+            node.read_access_token(text, NOW)
+
+
+def test_claims_of_the_last_tokens_alone_are_remembered(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are verified: they are as good."""
+    monkeypatch.setattr("gateway.federation.oidc.tokens._MOST_ISSUED", 2)
+    texts = [made.tokens.access_token(replace(ACCESS, id=f"t{n}"), "jwt", algorithm="ES256") for n in range(4)]
+    assert len(made.tokens._issued) == 2
+    assert [made.tokens.read_access_token(text, NOW).id for text in texts] == ["t0", "t1", "t2", "t3"]
+
+
+def test_a_token_that_was_touched_is_not_the_one_that_is_remembered(made: Made) -> None:
+    """O05: neither with another signature, nor with what is no ASCII."""
+    text = made.tokens.access_token(ACCESS, "jwt", algorithm="ES256")
+    for touched in (text[:-4] + "AAAA", text + "=", text.replace("e", "\u0435", 1)):
+        with pytest.raises(JwtRefused):
+            made.tokens.read_access_token(touched, NOW)
 
 
 def test_several_audiences_stay_a_list(made: Made) -> None:
     """RFC 7519 section 4.1.3: one alone is a text."""
     wide = replace(ACCESS, audience=("https://a.example", "https://b.example"))
-    assert made.tokens.read_access_token(made.tokens.access_token(wide, "jwt", algorithm="ES256"), NOW) == wide
+    text = made.tokens.access_token(wide, "jwt", algorithm="ES256")
+    for node in (made.tokens, made.other_node):
+        assert node.read_access_token(text, NOW) == wide
 
 
 @pytest.mark.parametrize("typ", ["JWT", "logout+jwt", ""])
