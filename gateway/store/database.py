@@ -43,7 +43,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.store import schema
-from gateway.store.errors import StoreEmptied, StoreTooNew, StoreUnavailable
+from gateway.store.errors import StoreEmptied, StoreFull, StoreTooNew, StoreUnavailable
 from gateway.store.lanes import Lane, LaneJob
 
 log = structlog.get_logger()
@@ -131,6 +131,13 @@ class _Waiting:
         self.work = work
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
+    def run(self, cursor: Any) -> Any:
+        """Its result, or the StoreFull with which it has written nothing."""
+        try:
+            return self.work(cursor)
+        except StoreFull as full:
+            return full
+
 
 class Database:
     """Runs functions on connections, each in a transaction: committed as a whole, or not at all."""
@@ -215,8 +222,9 @@ class Database:
         """Run `work`, a short transaction, on a cursor of the driver: in the loop's own thread where that is quick.
 
         There it shares its transaction with others of the same round of the loop, as if each came after the other; if one
-        of them fails, each is run again, alone. So `work` may run more than once, though what it wrote is there once.
-        prompt: False where it may take long. Raises StoreUnavailable.
+        of them fails, each is run again, alone. So `work` may run more than once, though what it wrote is there once. Only
+        StoreFull, which it may raise before it has written anything, is no failure for the others.
+        prompt: False where it may take long. Raises StoreUnavailable, and what `work` raises.
         """
         if prompt and not self._copying and time.monotonic() >= self._prompt_from:
             with contextlib.suppress(NotNow):
@@ -243,7 +251,7 @@ class Database:
     def _write_together(self, together: Sequence[_Waiting]) -> bool:
         """False if nothing was written because one of several failed: which one, only each alone can tell."""
         try:
-            results = self.write_now(lambda cursor: [waiting.work(cursor) for waiting in together])
+            results = self.write_now(lambda cursor: [waiting.run(cursor) for waiting in together])
         except NotNow:
             for waiting in together:
                 waiting.done.set_exception(NotNow())
@@ -253,7 +261,10 @@ class Database:
             together[0].done.set_exception(error)
         else:
             for waiting, result in zip(together, results, strict=True):
-                waiting.done.set_result(result)
+                if isinstance(result, StoreFull):
+                    waiting.done.set_exception(result)
+                else:
+                    waiting.done.set_result(result)
         return True
 
     async def read_row(self, work: Callable[[Any], T]) -> T:

@@ -113,8 +113,9 @@ def _attribute_statements(spec: AssertionSpec) -> list[saml.AttributeStatement]:
 
 def _attribute_value(text: str) -> saml.AttributeValue:
     """Without xsi:type, as AD FS writes it: exclusive canonicalisation would drop the declaration of the type's prefix."""
-    value = saml.AttributeValue(text=text)
+    value = saml.AttributeValue()
     value.extension_attributes = {}
+    object.__setattr__(value, "text", text)  # past the library's own way, which works out a type for each value
     return value
 
 

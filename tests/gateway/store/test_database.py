@@ -666,7 +666,7 @@ async def test_what_comes_in_one_round_is_one_transaction(path: Path) -> None:
             store.once.take("code", "a", NOW),
             store.once.take("code", "a", NOW),
         )
-    assert taken == [True, b"1", None]
+    assert list(taken) == [True, b"1", None]
     assert len(commits) == 1
     await store.close()
 
