@@ -45,6 +45,7 @@ from directory.errors import (
     SettingsProblem,
     StateUnreadable,
 )
+from directory.ldap import domain_root, format_sid, from_generalized_time
 from directory.model import (
     AccountStatus,
     CheckOutcome,
@@ -116,7 +117,10 @@ __all__ = [
     "check_service_password",
     "check_trust",
     "contradictions",
+    "domain_root",
     "find_controllers",
+    "format_sid",
+    "from_generalized_time",
     "parse_extended_dn",
     "published_authorities",
     "read_chain",

@@ -28,11 +28,11 @@ from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.examples import example, header, toml_value
 from settings.fields import InFile, Lines, SecretFile, Setting, Shape, docs_of, settings_of
 from settings.files import read_regular
-from settings.positions import Key, dotted
+from settings.positions import Key, dotted, lines_of, places_of
 from settings.reader import load_settings, locate
 from settings.secret import check_secret_file, read_secret
 from settings.sense import changed_settings, unfit_settings
-from settings.source import read_toml
+from settings.source import parse_toml, read_toml
 from settings.writer import dump_settings
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "header",
     "host_name",
     "is_readable",
+    "lines_of",
     "link",
     "listen_address",
     "load_settings",
@@ -66,6 +67,8 @@ __all__ = [
     "network",
     "not_empty",
     "origin",
+    "parse_toml",
+    "places_of",
     "proxy_address",
     "read_regular",
     "read_secret",

@@ -1,9 +1,10 @@
 """What a model says of its settings: their shape, their default, and the docstring behind each.
 
-A model is a frozen dataclass. Its fields are text, numbers, paths, choices (`Literal`), other models, lists
-(`tuple[T, ...]`) and tables with names that the administrator chooses (`Mapping[str, T]`, `[targets.NAME]`); each may be
-`… | None`, which `""` sets. A union of models is told apart by `kind`, a `Literal` in each of them. What else a value must
-be stands beside its type: `Annotated[int, Bounds(least=1)]` (see `settings.checks`).
+A model is a frozen dataclass. Its fields are text, numbers, paths, choices (`Literal`), other models, lists (`tuple[T,
+...]`) and tables with names that the administrator chooses (`Mapping[str, T]`, `[targets.NAME]`); each may be `… | None`,
+which `""` sets. A field of type `object` takes whatever stands there, for its check to judge. A union of models is told
+apart by `kind`, a `Literal` in each of them. What else a value must be stands beside its type: `Annotated[int,
+Bounds(least=1)]` (see `settings.checks`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ InFile = Annotated[T, _IN_FILE]
 Lines = Annotated[str, several_lines]
 """A text that may have several lines: PEM, JSON."""
 
-Form = Literal["table", "list", "mapping", "choice", "scalar"]
+Form = Literal["table", "list", "mapping", "choice", "scalar", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ def _shape(hint: Any) -> Shape:
         return Shape("mapping", item=_shape(arguments[1]))
     if origin is Literal:
         return Shape("choice", choices=arguments)
+    if hint is object:
+        return Shape("any")
     if hint in {str, bool, int, float, Path}:
         return Shape("scalar", scalar=hint, checks=_CHECKS.get(hint, ()))
     raise TypeError(f"no setting can be {hint}")

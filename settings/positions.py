@@ -36,18 +36,20 @@ class _Token(NamedTuple):
     """`text`, `line`, `mark`, `bare`; `end` once, after the last one."""
     text: str
     line: int
+    column: int
 
 
 def _tokens(text: str) -> Iterator[_Token]:
     """Ends where a text is not TOML."""
-    line, at = 1, 0
+    line, begin, at = 1, 0, 0
     while found := _TOKEN.match(text, at):
         kind, token = str(found.lastgroup), found[0]
         if kind != "skip":
-            yield _Token(kind, token, line)
-        line += token.count("\n")
+            yield _Token(kind, token, line, at - begin + 1)
         at = found.end()
-    yield _Token("end", "", line)
+        if lines := token.count("\n"):
+            line, begin = line + lines, at - len(token) + token.rindex("\n") + 1
+    yield _Token("end", "", line, at - begin + 1)
 
 
 def is_too_deep(text: str) -> bool:
@@ -65,6 +67,14 @@ def is_too_deep(text: str) -> bool:
 def lines_of(text: str) -> dict[Key, int]:
     """Line, counted from 1, of every key and every item of a list, in a text that `tomllib` accepts."""
     return _Locator(text).found
+
+
+def places_of(text: str) -> dict[Key, tuple[int, int]]:
+    """Line and column, from 1, of every value but tables, in a text that `tomllib` accepts; of a text, of what is quoted.
+
+    A backslash in double quotes makes one character of several: columns inside such a text are too low behind it.
+    """
+    return _Locator(text).places
 
 
 def key_near(text: str, line: int) -> str:
@@ -87,6 +97,7 @@ def key_near(text: str, line: int) -> str:
 class _Locator:
     def __init__(self, text: str) -> None:
         self.found: dict[Key, int] = {}
+        self.places: dict[Key, tuple[int, int]] = {}
         self._tokens = _tokens(text)
         self._token = next(self._tokens)
         self._lists: dict[Key, int] = {}
@@ -148,6 +159,7 @@ class _Locator:
         self._value(table)
 
     def _value(self, key: Key) -> None:
+        self.places[key] = _inside_quotes(self._token)
         if self._token.text == "[":
             self._items(key)
         elif self._token.text == "{":
@@ -180,6 +192,15 @@ class _Locator:
         if self._token.text == ",":
             self._advance()
             self._skip_lines()
+
+
+def _inside_quotes(token: _Token) -> tuple[int, int]:
+    """Where a value begins. A line end right behind three quotes does not belong to it (TOML 1.0, section String)."""
+    if token.kind != "text":
+        return token.line, token.column
+    quotes = 3 if token.text[:3] in {'"""', "'''"} else 1
+    broken = quotes == 3 and token.text[3:5].lstrip("\r")[:1] == "\n"
+    return (token.line + 1, 1) if broken else (token.line, token.column + quotes)
 
 
 def dotted(key: Key) -> str:

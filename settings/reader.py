@@ -145,6 +145,8 @@ class _Reader:
             return self._read_mapping(typing.cast(Shape, shape.item), value, key)
         if shape.form == "choice":
             return self._read_choice(shape.choices, value, key)
+        if shape.form == "any":
+            return value
         return self._read_scalar(shape, value, key)
 
     def _read_table(self, shape: Shape, value: Any, key: Key) -> Any:

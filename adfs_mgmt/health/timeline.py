@@ -18,11 +18,11 @@ from adfs_mgmt.health.inventory import PROXY_TRUST, CertificateEntry, certificat
 from adfs_mgmt.health.rendering import common_name
 from adfs_mgmt.health.settings import Thresholds
 from findings import Status
+from foundation.report_page import REPORT_END, report_start
 from foundation.time_scale import TimeScale, axis
 from foundation.times import DAY, day, distance, minute
 
 _WORDS: dict[Status, str] = {"pass": "in time", "warn": "warning", "fail": "alarm"}
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HOSTS_SHOWN = 4
 
 
@@ -35,15 +35,8 @@ def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresho
     body += _groups(scale, entries, thresholds)
     body.append(_table(entries, thresholds, now) if entries else "<p>No certificate of this farm could be read.</p>")
     style = files("adfs_mgmt.health").joinpath("timeline.css").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<a class="skip" href="#table">To the table with the same data</a>\n<main>\n<h1>{escape(title)}</h1>\n'
-        + "\n".join(body)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    start = report_start(title, style, skip=("table", "To the table with the same data"))
+    return start + "\n".join(body) + REPORT_END
 
 
 def status_of(entry: CertificateEntry, thresholds: Thresholds, now: float) -> Status:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from directory.changes.cookies import CookieRefused
 from directory.changes.records import entry_key
-from directory.changes.run import ReadProgress, Source
+from directory.changes.run import ReadProgress, ReadServer
 from directory.errors import BaseNotFound, ConnectionTimedOut, DirectoryError, ServerRefused
 from directory.ldap import AnswerStream, Entry, LdapResult, SearchAnswer, codec
 
@@ -34,40 +34,43 @@ class DatabaseState(NamedTuple):
     usn: int
 
 
-async def identify_controller(source: Source) -> DatabaseState:
+async def identify_controller(server: ReadServer) -> DatabaseState:
     """invocationId and highestCommittedUSN of the domain controller (MS-ADTS: nTDSDSA object, section 3.1.1.3.2).
 
     Read for each reading: a domain controller that was put back properly has another invocationId.
     """
-    root = await read_base(source, "", ("dsServiceName", "highestCommittedUSN"))
-    settings_dn = _value(source, root, "dsServiceName", "").decode("utf-8", "replace")
-    usn = _value(source, root, "highestCommittedUSN", "")
-    settings_object = await read_base(source, settings_dn, ("invocationId",))
-    return DatabaseState(_value(source, settings_object, "invocationId", settings_dn), int(usn) if usn.isdigit() else 0)
+    root = await read_base(server, "", ("dsServiceName", "highestCommittedUSN"))
+    settings_dn = _value(server, root, "dsServiceName", "").decode("utf-8", "replace")
+    usn = _value(server, root, "highestCommittedUSN", "")
+    settings_object = await read_base(server, settings_dn, ("invocationId",))
+    return DatabaseState(_value(server, settings_object, "invocationId", settings_dn), int(usn) if usn.isdigit() else 0)
 
 
-async def identify_base(source: Source, base: str) -> bytes:
-    """entryUUID of the base: replicas have it in common, as they have their cookies; a database made anew has another."""
-    entry = await read_base(source, base, ("entryUUID",))
-    key = entry_key({b"entryuuid": [_value(source, entry, "entryUUID", base)]})
+async def identify_base(server: ReadServer, base: str, attribute: str) -> bytes:
+    """Key of the base: replicas have it in common, as they have their cookies; a database made anew has another.
+
+    attribute: entryUUID or nsUniqueId.
+    """
+    entry = await read_base(server, base, (attribute,))
+    key = entry_key({attribute.lower().encode(): [_value(server, entry, attribute, base)]})
     if not key:
-        raise AttributeUnreadable(str(source.controller), "entryUUID", base)
+        raise AttributeUnreadable(str(server.controller), attribute, base)
     return key
 
 
-async def read_base(source: Source, dn: str, attributes: tuple[str, ...]) -> Entry:
+async def read_base(server: ReadServer, dn: str, attributes: tuple[str, ...]) -> Entry:
     """One entry; without attributes where there is none."""
     wanted = codec.attribute_list(attributes)
-    found = await source.connection.search(
-        dn.encode(), codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=source.search_timeout
+    found = await server.connection.search(
+        dn.encode(), codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=server.search_timeout
     )
     return found[0][1] if found else {}
 
 
-def _value(source: Source, entry: Entry, attribute: str, dn: str) -> bytes:
+def _value(server: ReadServer, entry: Entry, attribute: str, dn: str) -> bytes:
     values = entry.get(attribute.lower().encode())
     if not values:
-        raise AttributeUnreadable(str(source.controller), attribute, dn)
+        raise AttributeUnreadable(str(server.controller), attribute, dn)
     return values[0]
 
 
@@ -76,22 +79,22 @@ def search(base: str, matching: bytes, attributes: bytes) -> bytes:
     return codec.search_request(base.encode(), codec.SCOPE_SUBTREE, matching, attributes, limit=0, seconds=0)
 
 
-def check_cookie_taken(source: Source, answers: AnswerStream, refusals: Collection[int]) -> None:
+def check_cookie_taken(server: ReadServer, answers: AnswerStream, refusals: Collection[int]) -> None:
     """Of a search with a cookie. refusals: results that mean the cookie. Raises CookieRefused."""
     result = answers.done
     if result is not None and result.code in refusals:
         said = f"LDAP result {result.code}, {result.text or 'no reason given'}"
-        raise CookieRefused(f"{source.controller} does not take the cookie: {said}")
+        raise CookieRefused(f"{server.controller} does not take the cookie: {said}")
 
 
-def check_done(source: Source, answers: AnswerStream, base: str) -> LdapResult:
+def check_done(server: ReadServer, answers: AnswerStream, base: str) -> LdapResult:
     """Raises ServerRefused, BaseNotFound where the search did not end with success."""
     result = answers.done
     assert result is not None  # noqa: S101 - whoever calls has taken all answers
     if result.code in _NO_BASE:
-        raise BaseNotFound(str(source.controller), base, result.code, result.text)
+        raise BaseNotFound(str(server.controller), base, result.code, result.text)
     if result.code != 0:
-        raise ServerRefused(str(source.controller), "search", result.code, result.text)
+        raise ServerRefused(str(server.controller), "search", result.code, result.text)
     return result
 
 

@@ -66,7 +66,7 @@ def read_dirsync(value: bytes) -> tuple[bool, bytes]:
     raise codec.CodecError("a DirSync control without its three parts")
 
 
-class SyncState(NamedTuple):
+class SyncStateValue(NamedTuple):
     """What is said about an entry (RFC 4533 section 2.3)."""
 
     state: int
@@ -77,11 +77,11 @@ class SyncState(NamedTuple):
 PRESENT, ADDED, MODIFIED, DELETED = range(4)
 
 
-def read_sync_state(value: bytes) -> SyncState:
+def read_sync_state(value: bytes) -> SyncStateValue:
     """The control of an entry."""
     match codec.read_elements(value):
         case [(0x0A, state), (0x04, uuid), *rest] if len(uuid) == 16 and int.from_bytes(state, "big") <= DELETED:
-            return SyncState(int.from_bytes(state, "big"), uuid, _cookie(rest))
+            return SyncStateValue(int.from_bytes(state, "big"), uuid, _cookie(rest))
     raise codec.CodecError("a sync state control without state and entryUUID")
 
 

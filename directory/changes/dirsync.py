@@ -17,7 +17,7 @@ from directory.changes.cookies import ReadCookie, check_database
 from directory.changes.model import DirectoryRecord
 from directory.changes.ranges import complete_ranges
 from directory.changes.records import SINGLE_VALUES, changed_record, entry_key, has_options, parse_range
-from directory.changes.run import ReadProgress, Source
+from directory.changes.run import ReadProgress, ReadServer
 from directory.ldap import AnswerStream, Entry, codec
 
 _PART = 4 * 1024 * 1024
@@ -39,9 +39,9 @@ class DirSyncReading:
     cookie: ReadCookie | None
     more: bytes = b""
 
-    async def read(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+    async def read(self, server: ReadServer, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         """An object may come in several pieces, and twice."""
-        database = await identify_controller(source)
+        database = await identify_controller(server)
         given = self.cookie
         if given is not None:
             check_database(given, database.identity, database.usn)
@@ -49,7 +49,7 @@ class DirSyncReading:
         request, more = search(self.base, codec.ANYTHING, self.attributes), True
         while more:
             told = progress.records
-            answers = source.stream(request, controls.dirsync_request(self.flags, _PART, opaque) + self.more)
+            answers = server.stream(request, controls.dirsync_request(self.flags, _PART, opaque) + self.more)
             while (answer := await answers.next()) is not None:
                 if answer.tag != codec.ENTRY:
                     continue
@@ -59,13 +59,13 @@ class DirSyncReading:
                     note_nameless(progress, dn, "objectGUID")
                     continue
                 if has_options(entry) and _is_cut(entry):
-                    completed = await complete_ranges(source, dn, key, entry, progress)
+                    completed = await complete_ranges(server, dn, key, entry, progress)
                     if completed is None:
                         continue
                     entry = completed
                 yield changed_record(dn, entry, key)
             before = opaque
-            more, opaque = self._ended(source, answers)
+            more, opaque = self._ended(server, answers)
             if more and opaque == before and progress.records == told:
                 raise codec.CodecError("a DirSync without an end")
             if given is not None or not more:  # half a first reading is none: what continued it would not be exhaustive
@@ -73,11 +73,11 @@ class DirSyncReading:
                 progress.cookie = ReadCookie("dirsync", database.identity, self.question, opaque, database.usn).seal()
         progress.exhaustive = given is None
 
-    def _ended(self, source: Source, answers: AnswerStream) -> tuple[bool, bytes]:
+    def _ended(self, server: ReadServer, answers: AnswerStream) -> tuple[bool, bytes]:
         """(whether there is more, cookie) of one part."""
         if self.cookie is not None:
-            check_cookie_taken(source, answers, _COOKIE_RESULTS)
-        check_done(source, answers, self.base)
+            check_cookie_taken(server, answers, _COOKIE_RESULTS)
+        check_done(server, answers, self.base)
         value = answers.done_controls.get(controls.DIRSYNC)
         if value is None:
             raise codec.CodecError("a DirSync without a cookie")

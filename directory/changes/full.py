@@ -10,7 +10,7 @@ from directory.changes.answers import check_done, note_nameless, search
 from directory.changes.model import DirectoryRecord
 from directory.changes.ranges import complete_ranges
 from directory.changes.records import entry_key, has_options, whole_record
-from directory.changes.run import ReadProgress, Source
+from directory.changes.run import ReadProgress, ReadServer
 from directory.ldap import codec
 
 
@@ -25,11 +25,11 @@ class FullReading:
     """objectGUID or entryUUID."""
     more: bytes = b""
 
-    async def read(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+    async def read(self, server: ReadServer, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         """Each entry once, unless it moves in the tree meanwhile: pages are no snapshot (seen on Samba since 4.10)."""
         request, cookie = search(self.base, self.matching, self.attributes), b""
         while True:
-            answers = source.stream(request, controls.paged_request(source.limits.page_size, cookie) + self.more)
+            answers = server.stream(request, controls.paged_request(server.limits.page_size, cookie) + self.more)
             told = progress.records
             while (answer := await answers.next()) is not None:
                 if answer.tag != codec.ENTRY:
@@ -40,12 +40,12 @@ class FullReading:
                     note_nameless(progress, dn, self.key)
                     continue
                 if has_options(entry):
-                    completed = await complete_ranges(source, dn, key, entry, progress)
+                    completed = await complete_ranges(server, dn, key, entry, progress)
                     if completed is None:
                         continue
                     entry = completed
                 yield whole_record(dn, entry, key)
-            check_done(source, answers, self.base)
+            check_done(server, answers, self.base)
             page = answers.done_controls.get(controls.PAGED_RESULTS)
             before, cookie = cookie, controls.read_paged(page) if page is not None else b""
             if not cookie:

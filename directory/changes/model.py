@@ -72,6 +72,8 @@ class ReadResult(Struct, frozen=True):
     records: int = 0
     controller: str = ""
     """host:port that answered."""
+    code: int = 0
+    """LDAP result with which the server refused (RFC 4511 section 4.1.9); 0 where it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

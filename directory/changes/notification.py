@@ -14,7 +14,7 @@ from directory.changes.answers import check_done, identify_controller, next_or_q
 from directory.changes.cookies import ReadCookie, check_database
 from directory.changes.model import DirectoryRecord, RecordKind
 from directory.changes.records import entry_key, is_deleted, plain_dn
-from directory.changes.run import ReadProgress, Source
+from directory.changes.run import ReadProgress, ReadServer
 from directory.ldap import codec
 
 _WANTED = codec.attribute_list(("objectGUID", "isDeleted"))
@@ -27,13 +27,13 @@ class Notification:
     base: str
     cookie: ReadCookie | None
 
-    async def wait(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+    async def wait(self, server: ReadServer, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         """Objects that change, with their key only."""
         if self.cookie is not None:
-            database = await identify_controller(source)
+            database = await identify_controller(server)
             check_database(self.cookie, database.identity, database.usn)
-        answers = source.stream(
-            search(self.base, codec.ANYTHING, _WANTED), controls.NOTIFICATION_REQUEST, source.limits.seconds
+        answers = server.stream(
+            search(self.base, codec.ANYTHING, _WANTED), controls.NOTIFICATION_REQUEST, server.limits.seconds
         )
         progress.armed = True
         yield None
@@ -45,4 +45,4 @@ class Notification:
                 RecordKind.DELETED if is_deleted(entry) else RecordKind.CHANGED, entry_key(entry), plain_dn(dn)
             )
         if answers.done is not None:
-            check_done(source, answers, self.base)
+            check_done(server, answers, self.base)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 
 from directory.changes.records import SINGLE_VALUES, parse_range
-from directory.changes.run import ReadProgress, Source
+from directory.changes.run import ReadProgress, ReadServer
 from directory.ldap import Entry, LdapConnection, codec
 
 _ATTEMPTS = 4
@@ -19,7 +19,7 @@ _MOST = 100_000_000
 """Values of one attribute: far more than a directory holds."""
 
 
-async def complete_ranges(source: Source, dn: str, guid: bytes, entry: Entry, progress: ReadProgress) -> Entry | None:
+async def complete_ranges(server: ReadServer, dn: str, guid: bytes, entry: Entry, progress: ReadProgress) -> Entry | None:
     """The entry with all values of each attribute that came in part; None where they cannot be had.
 
     DirSync's single values (see `records`) stay what they are. Raises as a search does.
@@ -32,7 +32,7 @@ async def complete_ranges(source: Source, dn: str, guid: bytes, entry: Entry, pr
         elif found.last is None and found.first == 0:
             whole[found.name] = values
         else:
-            read = await _read_all(source, guid, found.name)
+            read = await _read_all(server, guid, found.name)
             if read is None:
                 progress.note(f"{found.name.decode('ascii', 'replace')} of {dn} changed while it was read")
                 return None
@@ -40,24 +40,24 @@ async def complete_ranges(source: Source, dn: str, guid: bytes, entry: Entry, pr
     return whole
 
 
-async def _read_all(source: Source, guid: bytes, name: bytes) -> list[bytes] | None:
+async def _read_all(server: ReadServer, guid: bytes, name: bytes) -> list[bytes] | None:
     base = f"<GUID={uuid.UUID(bytes_le=guid)}>".encode()
-    async with source.controller.searching() as connection:
+    async with server.controller.searching() as connection:
         for _ in range(_ATTEMPTS):
-            values, undisturbed = await _read_once(source, connection, base, name)
+            values, undisturbed = await _read_once(server, connection, base, name)
             if undisturbed:
                 return values
     return None
 
 
-async def _read_once(source: Source, connection: LdapConnection, base: bytes, name: bytes) -> tuple[list[bytes], bool]:
+async def _read_once(server: ReadServer, connection: LdapConnection, base: bytes, name: bytes) -> tuple[list[bytes], bool]:
     """(values, whether the object stayed as it was)."""
     values: list[bytes] = []
     first_usn: list[bytes] | None = None
     while len(values) < _MOST:
         wanted = codec.attribute_list((f"{name.decode('ascii', 'replace')};range={len(values)}-*", "uSNChanged"))
         found = await connection.search(
-            base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=source.search_timeout
+            base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=server.search_timeout
         )
         entry = found[0][1] if found else {}
         usn = entry.get(b"usnchanged")

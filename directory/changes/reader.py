@@ -14,6 +14,7 @@ from directory.changes.full import FullReading
 from directory.changes.model import ReadLimits
 from directory.changes.notification import Notification
 from directory.changes.run import Method, Reading, refusal
+from directory.changes.single import BaseReading
 from directory.changes.syncrepl import SyncReading
 from directory.ldap import Controllers, codec, domain_root, read_filter, resolve_servers
 from directory.settings import DirectorySettings
@@ -23,16 +24,21 @@ _NEEDED = ("objectGUID", "name", "parentGUID", "isDeleted")
 
 
 class ChangeReader:
-    """One for a directory; may read several times at once. clock: Unix seconds. Blocks for DNS. Raises SettingsProblem."""
+    """One for a directory; may read several times at once. Blocks for DNS. Raises SettingsProblem.
+
+    key: what identifies objects of a directory other than Active Directory. clock: Unix seconds.
+    """
 
     def __init__(
         self,
         settings: DirectorySettings,
         limits: ReadLimits = ReadLimits(),  # noqa: B008 - frozen
         *,
+        key: Literal["entryUUID", "nsUniqueId"] = "entryUUID",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings, self._limits = settings, limits
+        self._key = "objectGUID" if settings.kind == "ad" else key
         self._controllers = Controllers(settings, resolve_servers(settings).used, clock)
 
     async def close(self) -> None:
@@ -57,6 +63,13 @@ class ChangeReader:
         more = controls.SHOW_DELETED_REQUEST * deleted + controls.EXTENDED_DN_REQUEST * extended_dn
         method = FullReading(base or self._settings.base_dn, _filter(matching), codec.attribute_list(wanted), key, more)
         return self._reading(method.read)
+
+    def read_base(self, dn: str, *, attributes: tuple[str, ...]) -> Reading:
+        """One object, or what the server says of itself (no DN). Without a record where it is not there, or not to be seen.
+
+        The record has no key unless that was asked for.
+        """
+        return self._reading(BaseReading(dn, attributes).read)
 
     def read_dirsync(
         self,
@@ -92,7 +105,7 @@ class ChangeReader:
         question, wanted = digest(base, attributes, encoded), codec.attribute_list(attributes)
 
         def method(known: ReadCookie | None) -> Method:
-            return SyncReading(base, encoded, wanted, question, known).read
+            return SyncReading(base, encoded, wanted, question, known, self._key).read
 
         return self._continued(cookie, "syncrepl", question, method)
 
@@ -111,14 +124,10 @@ class ChangeReader:
             cookie,
             "syncrepl",
             None,
-            lambda known: SyncReading(base, encoded, nothing, b"", known).wait,
+            lambda known: SyncReading(base, encoded, nothing, b"", known, self._key).wait,
             limits,
             keep=False,
         )
-
-    @property
-    def _key(self) -> str:
-        return "objectGUID" if self._settings.kind == "ad" else "entryUUID"
 
     def _continued(
         self,

@@ -65,11 +65,14 @@ def has_options(entry: Entry) -> bool:
 
 
 def entry_key(entry: Entry) -> bytes:
-    """objectGUID or entryUUID; empty where the entry has neither."""
+    """objectGUID, entryUUID or nsUniqueId; empty where the entry has none of them.
+
+    389 Directory Server writes nsUniqueId as four groups of eight digits, and sends the same bytes as entryUUID (RFC 4533).
+    """
     values = entry.get(b"objectguid")
     if values:
         return values[0] if len(values[0]) == 16 else b""
-    values = entry.get(b"entryuuid")
+    values = entry.get(b"entryuuid") or entry.get(b"nsuniqueid")
     try:
         return uuid.UUID(values[0].decode()).bytes if values else b""
     except ValueError:

@@ -45,7 +45,7 @@ class ReadProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReadServer:
     """The domain controller that is read, for one reading."""
 
     controller: Controller
@@ -62,14 +62,14 @@ class Source:
         return self.connection.stream(request, controls, StreamLimits(self.limits.largest_message, patience, self.give_up))
 
 
-Method = Callable[[Source, ReadProgress], AsyncGenerator[DirectoryRecord | None, None]]
+Method = Callable[[ReadServer, ReadProgress], AsyncGenerator[DirectoryRecord | None, None]]
 """Reads; None where it has asked the server to tell what changes from now on, before anything did."""
 
 
 def refusal(refused: CookieRefused) -> Method:
     """The reading of a cookie that no server need be asked about."""
 
-    async def read(source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+    async def read(server: ReadServer, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         raise refused
         yield None
 
@@ -135,8 +135,8 @@ class Reading:
             controller.in_flight += 1
             try:
                 async with controller.searching() as connection:
-                    source = Source(controller, connection, self._limits, give_up, self._settings.search_timeout)
-                    async with contextlib.aclosing(self._method(source, self._progress)) as records:
+                    server = ReadServer(controller, connection, self._limits, give_up, self._settings.search_timeout)
+                    async with contextlib.aclosing(self._method(server, self._progress)) as records:
                         async for record in records:
                             if record is not None:
                                 self._progress.records += 1
@@ -186,7 +186,8 @@ class Reading:
             outcome, cookie = ReadOutcome.COOKIE_REFUSED, None
         else:
             outcome = ReadOutcome.PARTIAL if progress.records else ReadOutcome.FAILED
-        self._result = ReadResult(outcome, str(problem), cookie, False, progress.records, str(controller or ""))
+        code = problem.code if isinstance(problem, ServerRefused) else 0
+        self._result = ReadResult(outcome, str(problem), cookie, False, progress.records, str(controller or ""), code)
 
 
 def _named(error: Exception, controller: Controller) -> Exception:

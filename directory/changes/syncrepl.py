@@ -14,7 +14,7 @@ from directory.changes.cookies import ReadCookie, check_database
 from directory.changes.model import DirectoryRecord, RecordKind
 from directory.changes.records import whole_record
 from directory.changes.refresh import Refresh
-from directory.changes.run import ReadProgress, Source
+from directory.changes.run import ReadProgress, ReadServer
 from directory.ldap import AnswerStream, SearchAnswer, codec
 
 _REFRESH_REQUIRED = 4096
@@ -32,23 +32,25 @@ class SyncReading:
     attributes: bytes
     question: bytes
     cookie: ReadCookie | None
+    key: str
+    """Attribute that identifies the base."""
 
-    async def read(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+    async def read(self, server: ReadServer, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         """refreshOnly: what changed since the cookie, or everything."""
-        database = await identify_base(source, self.base)
+        database = await identify_base(server, self.base, self.key)
         refresh = Refresh(self._given(database))
-        answers = self._ask(source, controls.REFRESH_ONLY, refresh)
+        answers = self._ask(server, controls.REFRESH_ONLY, refresh)
         while (answer := await answers.next()) is not None:
             for record in read_answer(answer, refresh):
                 yield record
-        refresh_deletes = self._ended(source, answers, refresh)
+        refresh_deletes = self._ended(server, answers, refresh)
         progress.exhaustive = refresh.end(refresh_deletes)
         progress.cookie = ReadCookie("syncrepl", database, self.question, refresh.cookie).seal() if refresh.cookie else None
 
-    async def wait(self, source: Source, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
+    async def wait(self, server: ReadServer, progress: ReadProgress) -> AsyncGenerator[DirectoryRecord | None, None]:
         """refreshAndPersist: what changed since the cookie, then what changes; without a cookie, only the latter."""
-        refresh = Refresh(self._given(await identify_base(source, self.base)))
-        answers = self._ask(source, controls.REFRESH_AND_PERSIST, refresh, source.limits.seconds)
+        refresh = Refresh(self._given(await identify_base(server, self.base, self.key)))
+        answers = self._ask(server, controls.REFRESH_AND_PERSIST, refresh, server.limits.seconds)
         telling = self.cookie is not None
         progress.armed = True
         yield None
@@ -58,7 +60,7 @@ class SyncReading:
                     yield record
             telling = telling or refresh.done
         if answers.done is not None:
-            self._ended(source, answers, refresh)
+            self._ended(server, answers, refresh)
 
     def _given(self, database: bytes) -> bytes:
         if self.cookie is None:
@@ -66,15 +68,15 @@ class SyncReading:
         check_database(self.cookie, database)
         return self.cookie.opaque
 
-    def _ask(self, source: Source, mode: int, refresh: Refresh, silence: float | None = None) -> AnswerStream:
+    def _ask(self, server: ReadServer, mode: int, refresh: Refresh, silence: float | None = None) -> AnswerStream:
         request = search(self.base, self.matching, self.attributes)
-        return source.stream(request, controls.sync_request(mode, refresh.cookie), silence)
+        return server.stream(request, controls.sync_request(mode, refresh.cookie), silence)
 
-    def _ended(self, source: Source, answers: AnswerStream, refresh: Refresh) -> bool:
+    def _ended(self, server: ReadServer, answers: AnswerStream, refresh: Refresh) -> bool:
         """refreshDeletes, as the server said at the end."""
         if self.cookie is not None:
-            check_cookie_taken(source, answers, _COOKIE_RESULTS)
-        check_done(source, answers, self.base)
+            check_cookie_taken(server, answers, _COOKIE_RESULTS)
+        check_done(server, answers, self.base)
         value = answers.done_controls.get(controls.SYNC_DONE)
         if value is None:
             raise codec.CodecError("a synchronisation without its control at the end")

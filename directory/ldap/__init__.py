@@ -15,6 +15,7 @@ from directory.ldap.naming_contexts import domain_root
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.stream import AnswerStream, SearchAnswer, StreamLimits
 from directory.ldap.tls import make_context, normalise_fingerprint
+from directory.ldap.values import format_sid, from_generalized_time
 from directory.ldap.watch import watch
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "UserFilter",
     "check_servers",
     "domain_root",
+    "format_sid",
+    "from_generalized_time",
     "is_server_fault",
     "make_context",
     "normalise_fingerprint",

@@ -16,6 +16,9 @@ from isthmus.relay_settings import RelaySettings
 from settings import Bounds, Shape, Unfit, docs_of, example, load_settings, settings_of
 from settings.sense import unfit_value
 
+MADE = [kind for kind in KINDS if kind != "sync"]
+"""Whose example is made from its model; that of synchronisation is a file (`tests.isthmus.sync.test_settings`)."""
+
 
 def read(tmp_path: Path, text: str, model: type[Any]) -> Any:
     path = tmp_path / "settings.toml"
@@ -23,14 +26,14 @@ def read(tmp_path: Path, text: str, model: type[Any]) -> Any:
     return load_settings(path, model)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MADE)
 def test_the_example_is_a_settings_file(tmp_path: Path, kind: str) -> None:
     """It can be used as it is printed."""
     model, *_ = model_of(kind)
     assert isinstance(read(tmp_path, example(*model_of(kind)), model), model)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MADE)
 def test_what_the_example_comments_out_is_the_default(tmp_path: Path, kind: str) -> None:
     """Uncommenting every line changes nothing."""
     model, title, required = model_of(kind)

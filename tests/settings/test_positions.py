@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settings.positions import DEEPEST, Key, is_too_deep, lines_of
+from settings.positions import DEEPEST, Key, is_too_deep, lines_of, places_of
 
 
 def keys_of(value: Any, key: Key = ()) -> Iterator[Key]:
@@ -139,3 +139,30 @@ def test_depth(opening: str, closing: str) -> None:
     assert not is_too_deep(f"x = {nested(DEEPEST)}\n" * 3)
     assert is_too_deep(f"x = {nested(DEEPEST + 1)}\n")
     assert not is_too_deep(f"x = '{nested(DEEPEST + 1)}' # {nested(DEEPEST + 1)}\n")
+
+
+def test_places_of_values() -> None:
+    """Line and column of what stands between the quotes; of lists and numbers, of the first character."""
+    text = "a = 'x'\n  b = \"\"\"\nc\"\"\"\nd = '''e\nf''' # 'g'\nh = [ 'i', {j = 1} ]\n[[k]]\n"
+    text += "l = \"\"\"\\\n  m\"\"\"\r\nn = '''\r\no'''\n"
+    assert places_of(text) == {
+        ("a",): (1, 6), ("b",): (3, 1), ("d",): (4, 8), ("h",): (6, 5), ("h", 0): (6, 8), ("h", 1): (6, 12),
+        ("h", 1, "j"): (6, 17), ("k", 0, "l"): (8, 8), ("k", 0, "n"): (11, 1),
+    }  # fmt: skip
+
+
+@given(documents())
+def test_a_text_begins_at_its_place(made: tuple[str, dict[Key, int]]) -> None:
+    """Of every text without escapes, whatever stands around it."""
+    text, _ = made
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    lines = text.split("\n")
+    for key, (line, column) in places_of(text).items():
+        value: Any = data
+        for part in key:
+            value = value[part]
+        if isinstance(value, str) and "\\" not in value and '"' not in value:
+            assert "\n".join([lines[line - 1][column - 1 :], *lines[line:]]).startswith(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -65,6 +66,23 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
     assert settings == Model(
         name="x", count=4, on=True, kind="b", words=("u", "v"), inner=Inner(seconds=2.0), rows=(Inner(), Inner(seconds=0.5))
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anything:
+    """A model with a field for any value."""
+
+    value: object = None
+    """What it is."""
+    values: Mapping[str, object] = field(default_factory=dict)
+    """What they are."""
+
+
+def test_field_of_type_object_takes_what_stands_there(tmp_path: Path) -> None:
+    """Also an empty text, a negative number, a list and a table."""
+    assert read(tmp_path, 'value = ""', Anything).value == ""
+    values = read(tmp_path, "value = [-1]\nvalues = { a = { b = 1.5 } }", Anything)
+    assert (values.value, values.values) == ([-1], {"a": {"b": 1.5}})
 
 
 def test_a_relative_path_is_relative_to_the_settings_file(tmp_path: Path) -> None:

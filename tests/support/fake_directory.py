@@ -54,6 +54,10 @@ class FakeDirectory:
     """(operation, controls) of each answer to such a search, where that is what the test is about."""
     entry_uuid: bytes = b"4e3e1f1f-5073-4899-825c-c6e6ca83eb62"
     """Of the root."""
+    sid: bytes = bytes.fromhex("010400000000000515000000010000000200000003000000")
+    """Of the root, S-1-5-21-1-2-3; empty: it may not be read."""
+    root_entry: Attributes = field(default_factory=dict)
+    """What the server says of itself, beside what a reading needs."""
     at_range: Callable[[], None] = lambda: None
     """Called before each range of values."""
     requests: list[dict[bytes, bytes]] = field(default_factory=list)
@@ -142,15 +146,20 @@ class FakeDirectory:
         if value is not None:
             (_, wanted), (_, cookie) = codec.read_elements(value)
             size, first = min(int.from_bytes(wanted, "big"), LARGEST_PAGE), int(cookie or b"0")
-        rows = list(itertools.islice(self.objects.values(), first, first + size))
+        rows = list(itertools.islice(self._matching(search), first, first + size))
         for dn, attributes in rows:
             yield entry(dn, self._limited(attributes)), b""
-        rest = first + len(rows) < len(self.objects)
+        rest = first + len(rows) < len(list(self._matching(search)))
         if value is None:
             yield done(4 if rest else 0), b""
             return
         cookie = b"%d" % (first + len(rows)) if rest else b""
         yield done(), control(controls.PAGED_RESULTS, codec.integer(0) + codec.octets(cookie))
+
+    def _matching(self, search: _Search) -> Iterator[tuple[str, Attributes]]:
+        """Of a filter, it knows those that ask for objects by objectGUID."""
+        by_key = b"objectGUID" in search.matching
+        return (found for guid, found in self.objects.items() if not by_key or guid in search.matching)
 
     def _limited(self, attributes: Attributes) -> Attributes:
         """As Windows sends what is too much: the first range, and the plain name without a value."""
@@ -180,11 +189,12 @@ class FakeDirectory:
 
     def _look_up(self, search: _Search) -> tuple[str, Attributes] | None:
         if not search.base:
-            return "", {"dsServiceName": [NTDS.encode()], "highestCommittedUSN": [b"%d" % self.usn]}
+            return "", {"dsServiceName": [NTDS.encode()], "highestCommittedUSN": [b"%d" % self.usn], **self.root_entry}
         if search.base == NTDS:
             return NTDS, {"invocationId": [self.invocation_id]} if self.invocation_id else {}
         if search.base == ROOT:
-            return ROOT, {"objectGUID": [b"guid-of-a-domain"], "entryUUID": [self.entry_uuid]}
+            sid = {"objectSid": [self.sid]} if self.sid else {}
+            return ROOT, {"objectGUID": [b"guid-of-a-domain"], "entryUUID": [self.entry_uuid], **sid}
         guid = uuid.UUID(search.base.removeprefix("<GUID=").removesuffix(">")).bytes_le
         self.at_range()
         if guid not in self.objects:
@@ -210,7 +220,7 @@ class _Search:
         parts = codec.read_elements(codec.tlv(0x30, message[start:end]))
         self.base = parts[0][1].decode()
         self.scope = parts[1][1][0]
-        self.matching = parts[6]
+        self.matching = parts[6][1]
         self.attributes = [name.decode() for _, name in codec.read_elements(codec.tlv(0x30, parts[7][1]))]
         self.controls = codec.read_controls(message, end)
 
