@@ -16,12 +16,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
 WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or interop or adfs or kerberos
+SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or scim or interop or adfs or kerberos
 ON_REAL_SERVERS := samba slapd postgres browser proxy pebble interop
 COVERED := $(wildcard isthmus gateway gateway/federation sync adfs_mgmt foundation foundation/saml certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-interop test-federation test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
+.PHONY: help demo demo-federation demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-scim test-interop test-federation test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,9 @@ test-proxy: $(STAMP) ## the tests behind nginx and HAProxy alone
 test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	@deploy/ensure-packages pebble
 	$(PYTEST) -m "pebble and not long"
+
+test-scim: $(STAMP) ## the tests on scim2-server, a real SCIM service, alone
+	$(PYTEST) -m "scim and not long"
 
 test-interop: $(STAMP) ## clients and applications of others alone: Apache's modules, Node, Lasso, python3-saml, msal
 	@deploy/ensure-packages interop browser

@@ -20,6 +20,7 @@ _PARTS = {
     "agent": ("isthmus.cli.agent", "The agent (on premises): set up, enrol, run, check."),
     "relay": ("isthmus.cli.relay", "The relay (in the cloud): set up, run, administer."),
     "adfs": ("isthmus.cli.adfs", "AD FS farms: certificates, servers, the trust with Entra ID."),
+    "sync": ("isthmus.cli.sync", "Synchronisation of directories to cloud services: plan, run, look."),
     "certs": ("isthmus.cli.certs", "The relay's signing keys: list, replace, roll back."),
     "config": ("isthmus.cli.configuration", "Settings files: print an example, check one."),
     "completion": ("isthmus.cli.completion", "Print the completion script for a shell."),
@@ -30,6 +31,7 @@ _EXTRAS = {
     "adfs": {"acme", "josepy", "lxml", "msal", "psrpcore", "pypsrp", "requests", "signxml", "spnego"},
     "relay": {"acme", "alembic", "jinja2", "josepy", "prometheus_client", "requests", "sqlalchemy"},
     "agent": {"dns", "ldap3", "prometheus_client", "websockets"},
+    "sync": {"dns", "lark", "ldap3", "scim2_models", "sqlalchemy"},
 }
 """Which extra brings what: a machine has those of the processes that run there."""
 

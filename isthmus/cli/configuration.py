@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ def command() -> None:
     """Settings files: print an example, check one."""
 
 
-KINDS = ("relay", "agent", "adfs")
+KINDS = ("relay", "agent", "adfs", "sync")
 CHECKED = (*KINDS, "trust")
 """A trust is settings of the relay for one application; docs/reference/settings-trust.md lists them."""
 
 
 def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
-    """Of a kind: its model, the first line of its example, and values for what has no default."""
+    """Of a kind: its model, the first line of its example, and values for what has no default. See `example_text`."""
     headline = f"Settings of `isthmus {kind}`. What is commented out shows the default."
     if kind == "relay":
         from isthmus.relay_settings import RelaySettings
@@ -54,6 +55,10 @@ def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
             "entra.certificate_file": '"/etc/isthmus/entra.pem"',
         }
         return AdfsSettings, headline, required
+    if kind == "sync":
+        from isthmus.sync_settings import SyncSettings
+
+        return SyncSettings, "", {}
     if kind == "trust":
         from gateway.federation import Trust
 
@@ -73,19 +78,27 @@ def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
     return AgentSettings, headline, required
 
 
+def example_text(kind: str) -> str:
+    """The example of a kind: made from its model, but for sync, of whose kinds of sources a file has a few, and not all."""
+    if kind == "sync":
+        return files("isthmus").joinpath("sync_example.toml").read_text(encoding="utf-8")
+    return example_of(*model_of(kind))
+
+
 @command.command()
 @click.argument("kind", type=click.Choice(KINDS))
 @json_option
 def example(kind: str, as_json: bool) -> None:
-    """Print a complete, commented settings file.
+    """Print a commented settings file.
 
     \b
     Examples:
       isthmus config example relay > /etc/isthmus/relay.toml
       isthmus config example agent > /etc/isthmus/agent.toml
       isthmus config example adfs > /etc/isthmus/adfs.toml
+      isthmus config example sync > /etc/isthmus/sync.toml
     """
-    text = example_of(*model_of(kind))
+    text = example_text(kind)
     if as_json:
         emit_json({"kind": kind, "text": text})
     else:
@@ -183,4 +196,6 @@ def _guess(file: Path) -> str:
         return "relay"
     if "protocol" in tables:
         return "trust"
+    if "sources" in tables or "targets" in tables:
+        return "sync"
     return "adfs" if "farms" in tables else "agent"

@@ -17,7 +17,7 @@ from settings import Unfit
 __all__ = ["Unchecked", "unusable_addresses", "unusable_files"]
 
 
-_MODULES = {"RelaySettings": "relay", "AgentSettings": "agent", "AdfsSettings": "adfs"}
+_MODULES = {"RelaySettings": "relay", "AgentSettings": "agent", "AdfsSettings": "adfs", "SyncSettings": "sync"}
 
 
 def unusable_addresses(settings: Any) -> Iterator[Unfit]:

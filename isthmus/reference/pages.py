@@ -16,8 +16,10 @@ from isthmus.reference.functions import functions_page
 from isthmus.reference.metrics import metrics_page
 from isthmus.reference.outcomes import outcomes_page
 from isthmus.reference.settings import settings_page, trust_page
+from isthmus.reference.sources import sources_page
 from isthmus.reference.texts import texts_page
 from isthmus.relay_settings import RelaySettings
+from isthmus.sync_settings import SyncSettings
 
 
 def pages() -> dict[str, str]:
@@ -26,6 +28,7 @@ def pages() -> dict[str, str]:
         "settings-relay.md": settings_page("relay", RelaySettings, relay_process.RELOADED),
         "settings-agent.md": settings_page("agent", AgentSettings, agent_process.RELOADED),
         "settings-adfs.md": settings_page("adfs", AdfsSettings),
+        "settings-sync.md": settings_page("sync", SyncSettings),
         "settings-trust.md": trust_page(Trust),
         "commands.md": commands_page(),
         "metrics.md": metrics_page(),
@@ -34,6 +37,7 @@ def pages() -> dict[str, str]:
         "http-api.md": api_page(),
         "page-texts.md": texts_page(),
         "sync-functions.md": functions_page(),
+        "sync-sources.md": sources_page(),
     }
 
 

@@ -16,10 +16,11 @@ _TYPES: dict[Any, str] = {Path: "path", str: "text", float: "number", int: "whol
 
 
 def settings_page(kind: str, model: type[Any], reloaded: Sequence[str] = ()) -> str:
-    """The page of one settings file; kind: `relay`, `agent` or `adfs`. reloaded: what a running process takes anew."""
+    """The page of one settings file; kind: `relay` and so on. reloaded: what a running process takes anew."""
+    example = "a commented file to begin with" if kind == "sync" else "a complete file with these descriptions as comments"
     introduction = f"""\
 TOML file, read by `isthmus {kind}` from `/etc/isthmus/{kind}.toml`, or from the file given with `--config` or
-`ISTHMUS_CONFIG`. `isthmus config example {kind}` prints a complete file with these descriptions as comments;
+`ISTHMUS_CONFIG`. `isthmus config example {kind}` prints {example};
 `isthmus config check FILE` reports every error with its key and line. Unknown keys are errors. Relative paths are relative
 to the file. Numbers must be greater than zero unless the description says what 0 means. If the default is empty, `""`
 restores it. A file with a password or another secret must not be readable by other users (mode 0600); a file owned by root
@@ -42,6 +43,11 @@ every error with its key and line; unknown keys are errors. `[oidc]` belongs to 
 `[[claims.rules]]` are in docs/reference/claims.md, what else there is to know about trusts in docs/reference/trusts.md."""
     sections = [text for text in _sections(model, "", "") if not text.startswith(("## `[claims]`", "## `[[claims."))]
     return page("Settings of a trust", introduction, *sections)
+
+
+def sections_of(model: type[Any]) -> Iterator[str]:
+    """The sections of a page about more than one settings file."""
+    return _sections(model, "", "")
 
 
 def _sections(model: type[Any], prefix: str, text: str, heading: str = "") -> Iterator[str]:

@@ -21,10 +21,10 @@ from gateway.agent import HealthServer
 from gateway.app import init, serving
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli import cli
-from isthmus.cli.configuration import KINDS, model_of
+from isthmus.cli.configuration import KINDS, example_text
 from isthmus.prerequisites import Unchecked, machine, unusable_addresses, unusable_files
 from isthmus.relay_settings import RelaySettings
-from settings import Unfit, example, load_settings
+from settings import Unfit, load_settings
 from tests.support.relay_and_agent import server_settings
 
 DIRECTORY = '[[directories]]\nname = "corp.example.com"\nbase_dn = "DC=corp"\nservers = ["dc1"]\n'
@@ -134,7 +134,7 @@ def test_the_machine_can_be_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_example_passes_once_its_comments_are_followed(tmp_path: Path, kind: str) -> None:
     """Each file that it names is made as the comment above it says; ports are ones that are free here."""
-    text = example(*model_of(kind))
+    text = example_text(kind)
     text = re.sub(r'"/(etc/isthmus|var/lib)/', f'"{tmp_path}/', text)
     text = re.sub(r'(?m)^# (\w*listen) = "[^"]*"', lambda found: f'{found[1]} = "127.0.0.1:{free_port()}"', text)
     comment, made = "", 0
@@ -161,6 +161,7 @@ def follow(comment: str, path: Path) -> None:
         "CA certificates": lambda: path.write_bytes(pem(path.parent, "ca.pem")),
         "HTTPS certificate": lambda: path.write_bytes(pem(path.parent, "cert.pem")),
         "password": lambda: path.write_text("Sesam-1\n"),
+        "token": lambda: path.write_text("a-token\n"),
     }
     next(make for words, make in made.items() if words in comment)()
     path.chmod(mode)

@@ -105,11 +105,11 @@ def test_a_pipe_gets_no_blanks_at_the_ends(capsys: pytest.CaptureFixture[str]) -
 def test_commands_with_tables_can_show_them_wide() -> None:
     """Each module that prints one offers `--wide`, or is a page of tables that such a module shows."""
     folder = Path(sys.modules["isthmus.cli"].__file__ or "").parent
-    pages = {"farm_tables.py", "trust_tables.py"}
+    pages = {"farm_tables.py", "plan_output.py", "trust_tables.py"}
     for path in folder.rglob("*.py"):
         tree = ast.parse(path.read_text())
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         names = {alias.name for node in imports if node.module == "isthmus.cli.tables" for alias in node.names}
         assert "table" not in names or "wide_option" in names or path.name in pages, path
-        uses = any((node.module or "").endswith(("farm_tables", "trust_tables")) for node in imports)
+        uses = any((node.module or "").endswith(("farm_tables", "plan_output", "trust_tables")) for node in imports)
         assert not uses or path.name in pages or "wide_option" in names, path

@@ -45,7 +45,11 @@ def test_what_was_meant_is_said(run: Run, typed: list[str], meant: str) -> None:
         (["audit", "list"], "'isthmus relay audit'"),
         (["token", "--name", "a"], "'isthmus relay token'"),
         (["rollover"], "'isthmus adfs rollover' or 'isthmus certs rollover'"),
-        (["check"], "'isthmus agent check' or 'isthmus relay check' or 'isthmus adfs check' or 'isthmus config check'"),
+        (
+            ["check"],
+            "'isthmus agent check' or 'isthmus relay check' or 'isthmus adfs check' or 'isthmus sync check' or "
+            "'isthmus config check'",
+        ),
         (["relay", "verify-export", "f"], "'isthmus relay audit verify-export'"),
     ],
 )

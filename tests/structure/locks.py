@@ -22,9 +22,10 @@ FILES: Mapping[str, str] = {
     "kerberos": "kerberos",
     "postgres": "postgres",
     "relay": "relay",
+    "sync": "sync",
 }
 """Name of each file, and the extra that it locks."""
-APART: Mapping[str, str] = {"interop": "interop"}
+APART: Mapping[str, str] = {"interop": "interop", "scim": "scim"}
 """Of environments of their own, without the project: name of each file, and the dependency group that it locks."""
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 _PIN = re.compile(r"==[^=*,]+$")

@@ -1,0 +1,1 @@
+"""`isthmus sync`, from a file to a real SCIM service."""
