@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from isthmus.sync_process import holder
+from sync.model import AccountOperation, Confirmation, WriteOutcome
 from sync.state import open_state
+from sync.target import Accounts
+from sync.target.scim import ScimTarget
 from tests.isthmus.sync.conftest import Stand
 
 RULE = """\
@@ -96,6 +99,9 @@ def test_a_plan_by_other_rules_shows_what_they_would_do_and_cannot_be_applied(st
     assert code == 0, err
     assert "displayName" in out
     assert "cannot be applied" in out
+    state = open_state(stand.state)
+    assert not list(state.marks.affected_persons())
+    state.close()
     code, _, err = stand.run("apply", plan)
     assert code == 1
     assert "made with other rules" in err
@@ -246,6 +252,28 @@ def test_a_state_directory_that_is_open_to_others_is_refused(stand: Stand) -> No
     assert code == 1
     assert "chmod 700" in err
     assert "FAIL" in stand.run("check")[1]
+
+
+@pytest.mark.parametrize("command", ["run", "apply"])
+def test_what_a_target_refuses_has_an_exit_code_and_a_next_step(
+    stand: Stand, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has to look; the rest was done."""
+
+    async def refuse(target: ScimTarget, operation: AccountOperation, accounts: Accounts) -> Confirmation:
+        if operation.set.get("displayName") == "Anna Berg":
+            return Confirmation(WriteOutcome.REFUSED, cause="Refused403", detail="not this one")
+        return await write(target, operation, accounts)
+
+    write = ScimTarget.apply
+    monkeypatch.setattr(ScimTarget, "apply", refuse)
+    plan = stand.folder / "first.plan"
+    stand.run("plan", plan)
+    code, out, _ = stand.run(command, *([plan] if command == "apply" else []))
+    assert code == 1
+    assert "1 operation confirmed." in out
+    assert "1 refused. Which, why, and what to do: isthmus sync errors" in out
+    assert "anna@example.com" in stand.run("errors")[1]
 
 
 def test_old_plans_of_runs_go(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
