@@ -85,6 +85,18 @@ def test_what_says_not_who_or_too_much_is_malformed(fields: dict[str, Any]) -> N
             look_up_body("c0ffee", **fields)
 
 
+@pytest.mark.parametrize(
+    "who", [{"object_guid": GUID, "directory": "9d1c"}, {"sid": "S-1-5-21-1-2-3-4"}, {"user_name": "anna"}]
+)
+def test_each_way_to_say_who_stays_what_it_is(who: dict[str, str]) -> None:
+    """And each request has a reply key of its own."""
+    first, second = (look_up_body("c0ffee", **who, domain="example.com", attributes=("mail",)) for _ in range(2))
+    given = {name: getattr(first, name) for name in ("directory", "object_guid", "sid", "user_name")}
+    assert {name: value for name, value in given.items() if value} == who
+    assert (first.correlation_id, first.domain, first.attributes) == ("c0ffee", "example.com", ("mail",))
+    assert first.reply_key != second.reply_key
+
+
 def test_what_a_newer_relay_adds_is_ignored() -> None:
     """In a request as in an answer."""
     body = decode_request("look_up", encode({**NOBODY, "user_name": "anna", "devices": True}))

@@ -6,9 +6,9 @@ from typing import Never
 
 import pytest
 
-from gateway.relay.credentials.admission import Admission, AdmissionSettings, LockRecord, MemoryAdmissionStore
+from gateway.relay.credentials.admission import Admission, AdmissionSettings, LockRecord, MemoryAdmissionStore, retention
 from gateway.relay.credentials.admission.callers import RECORDS
-from gateway.relay.credentials.admission.failures import WINDOW, fail, wait
+from gateway.relay.credentials.admission.failures import KIND, WINDOW, fail, wait
 from gateway.store import StoreUnavailable
 
 NOW, MOST = 1_800_000_000.0, 3
@@ -77,3 +77,15 @@ async def test_what_a_node_remembers_is_bounded() -> None:
         await one.fail([str(number)], NOW)
     assert len(one._failures) == RECORDS
     assert one.failing("0", 1, NOW) == 0
+
+
+def test_a_record_is_kept_as_its_kind_says() -> None:
+    """Of failures for a minute, of an account for a day; which it is, the end of its key says."""
+    brief, account = b"somebody" + KIND, KIND + b"somebody"
+    settings, record = AdmissionSettings(), LockRecord(failures=1, touched=NOW)
+    assert (retention.is_brief(brief), retention.is_brief(account)) == (True, False)
+    assert retention.expiry(brief, record, settings) == NOW + WINDOW
+    assert retention.expiry(account, record, settings) == NOW + settings.forget_after
+    for key, kept in ((brief, WINDOW), (account, settings.forget_after)):
+        assert not retention.is_stale(key, record, settings, NOW + kept - 1)
+        assert retention.is_stale(key, record, settings, NOW + kept + 1)
