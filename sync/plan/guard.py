@@ -77,7 +77,7 @@ class GuardLimits:
     rule_edit_percent: Percent = 10.0
     """The same, of the target's accounts."""
     source_shrank_percent: Percent = 10.0
-    """By how much a source may shrink between two complete readings."""
+    """By how much a source may shrink since targets were written the last time."""
     small: Count = 10
     """Up to this number no percentage counts: of ten accounts, one is ten per cent."""
 
@@ -95,7 +95,7 @@ class TargetTotals(Struct, frozen=True):
 
 
 class SourceCount(Struct, frozen=True):
-    """Objects that a source had in its last complete reading, and in the one before that."""
+    """Objects that a source had when targets were written the last time, and has now."""
 
     source: str
     before: int

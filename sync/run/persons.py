@@ -7,9 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from sync.distinguished_names import normal_dn
 from sync.model import ObjectKind, Plain, SourceObject
 from sync.rules import Contributions, Evaluator, Join, MergedPerson, ObjectHeld, OutOfScope, RuleSet, SourceDescription
-from sync.source import normal_dn
 from sync.state import ChangedObject, SyncState
 
 MEMBERS: Final = "member"

@@ -259,8 +259,7 @@ class Planner:
 
     def _held(self, person: int, target: str, held: ObjectHeld) -> AccountProblem:
         known = self._state.persons.find(person)
-        name = str(known.values.get("userPrincipalName", known.values.get("displayName", ""))) if known else ""
-        return AccountProblem(target, person, held.cause, str(held), name)
+        return AccountProblem(target, person, held.cause, str(held), named(known.values) if known is not None else "")
 
 
 def _fitting(wanted: DesiredAccount, profile: Profile) -> DesiredAccount:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sync.model import ObjectKind
 from sync.plan import (
@@ -137,8 +137,7 @@ class Synchronisation:
                     break
                 written = await self._pass(run, number, path)
                 own = written if number == 0 else own
-                for name in total.__struct_fields__:
-                    setattr(total, name, getattr(total, name) + getattr(written, name))
+                total.add(written)
                 if not written.confirmed:
                     break
         except BaseException as error:
@@ -162,9 +161,10 @@ class Synchronisation:
 
     def end_done(self, run: int, written: Written | None = None) -> None:
         """A run has come to its end. written: what it wrote to targets."""
-        counts = {name: getattr(written, name) for name in written.__struct_fields__} if written is not None else {}
-        if written is not None:  # what was written rests on so many: the next run is held against it
-            counts |= {_OBJECTS + source.name: self._state.objects.count(source.name) for source in self._sources}
+        counts: dict[str, int] = {}
+        if written is not None:  # what was written rests on so many objects: the next run is held against it
+            objects = {_OBJECTS + source.name: self._state.objects.count(source.name) for source in self._sources}
+            counts = {**structs.asdict(written), **objects}
         self._state.journal.end_run(run, "done", self._clock(), counts=counts)
 
     def end_failed(self, run: int, error: BaseException) -> None:

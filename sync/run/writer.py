@@ -32,6 +32,11 @@ class Written(Struct):
         """One more."""
         setattr(self, outcome.value, getattr(self, outcome.value) + 1)
 
+    def add(self, other: Written) -> None:
+        """Those of another pass, too."""
+        for name, number in structs.asdict(other).items():
+            setattr(self, name, getattr(self, name) + number)
+
 
 class Writer:
     """Writes to targets. clock: Unix seconds."""

@@ -17,7 +17,6 @@ from sync.source.assembly import open_source
 from sync.source.attributes import AttributeType
 from sync.source.csv import CsvSource
 from sync.source.ldap import LdapSource
-from sync.source.names import normal_dn
 from sync.source.port import Source, SourceOutcome, SourceReading, SourceResult, Tally, Wait
 from sync.source.schema import Schema, SourceAttribute
 from sync.source.settings import (
@@ -55,6 +54,5 @@ __all__ = [
     "SqlSourceSettings",
     "Tally",
     "Wait",
-    "normal_dn",
     "open_source",
 ]

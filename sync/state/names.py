@@ -6,17 +6,14 @@ import hashlib
 import re
 from typing import Literal
 
+from sync.distinguished_names import normal_dn
 from sync.model import Values
 from sync.state.codec import Numbered
 from sync.state.database import StateFile
 
 NameKind = Literal["attribute", "source", "target", "rule"]
 
-_RARE = re.compile(r'[\\"+;]|\s[,=]|[,=]\s|^\s|\s$')
-"""Without these, case alone can differ between two spellings of a DN."""
 _SID = re.compile(r"S-1-(\d{1,15})((?:-\d{1,10}){1,15})")
-_SPECIAL = re.compile(r"[\\,=+]")
-_ESCAPE = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
 class Names:
@@ -107,13 +104,6 @@ def name_digest(name: str) -> int:
     return sid_digest(bytes((1, len(parts))) + authority + b"".join(part.to_bytes(4, "little") for part in parts))
 
 
-def normal_dn(dn: str) -> str:
-    """One spelling for all of a DN."""
-    if not _RARE.search(dn):
-        return dn.casefold()
-    return ",".join(_normal_rdn(rdn) for rdn in split_dn(dn)).casefold()
-
-
 def split_dn(dn: str) -> list[str]:
     """A DN's parts, nearest first."""
     parts, begin, at, quoted = [], 0, 0, False
@@ -141,31 +131,6 @@ def parent_dn(dn: str) -> str:
 def moved_dn(dn: str, above: str) -> str:
     """The same object below another DN."""
     return f"{split_dn(dn)[0]},{above}"
-
-
-def _normal_rdn(rdn: str) -> str:
-    name, _, value = rdn.partition("=")
-    value = value.lstrip()
-    while value.endswith(" ") and not value.endswith("\\ "):
-        value = value[:-1]
-    if len(value) > 1 and value[0] == value[-1] == '"':  # RFC 2253 section 4
-        value = value[1:-1]
-    # Escaped bytes are UTF-8. What separates is escaped again, so that a comma inside stays one inside
-    return f"{name.strip()}={_SPECIAL.sub(_escaped, _unescaped(value))}"
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\{found[0]}"
-
-
-def _unescaped(value: str) -> str:
-    octets, at = bytearray(), 0
-    for found in _ESCAPE.finditer(value):
-        octets += value[at : found.start()].encode("utf-8", "surrogatepass")
-        octets += bytes.fromhex(found[1]) if found[1] else found[2].encode("utf-8", "surrogatepass")
-        at = found.end()
-    octets += value[at:].encode("utf-8", "surrogatepass")
-    return octets.decode("utf-8", "replace")
 
 
 def _digest(text: str) -> int:

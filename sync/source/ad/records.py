@@ -16,10 +16,10 @@ import functools
 from collections.abc import Iterator
 
 from directory import DirectoryRecord, RecordKind, format_sid
+from sync.distinguished_names import normal_dn
 from sync.model import ChangeKind, LinkChange, LinkTarget, ObjectKind, Plain, SourceChange
 from sync.source.attributes import AttributeType
 from sync.source.links import How, ToldLinks, with_links
-from sync.source.names import normal_dn
 from sync.source.schema import Schema, read_values
 
 PRIMARY_GROUP = "primaryGroupID"

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from directory import DirectoryRecord, RecordKind
+from sync.distinguished_names import normal_dn
 from sync.model import ChangeKind, LinkTarget, ObjectKind, Plain, SourceChange
 from sync.source.attributes import AttributeType
 from sync.source.links import How, ToldLinks, with_links
-from sync.source.names import normal_dn
 from sync.source.schema import Schema, read_values
 
 KINDS = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from directory import DirectoryRecord, RecordKind
+from sync.distinguished_names import normal_dn
 from sync.model import ChangeKind, LinkTarget, ObjectKind
-from sync.source import Schema, normal_dn
+from sync.source import Schema
 from sync.source.ldap.records import changes_of, kind_of, link_target
 from sync.source.ldap.source import _written
 

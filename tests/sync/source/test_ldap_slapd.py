@@ -11,8 +11,9 @@ import pytest
 
 from demo.slapd import BASE_DN, SERVICE_DN, ThrowawaySlapd
 from directory import TlsSettings
+from sync.distinguished_names import normal_dn
 from sync.model import ChangeKind, LinkTarget, ObjectKind
-from sync.source import LdapSource, LdapSourceSettings, SourceOutcome, normal_dn
+from sync.source import LdapSource, LdapSourceSettings, SourceOutcome
 from tests.sync.source.support import take
 
 pytestmark = pytest.mark.slapd

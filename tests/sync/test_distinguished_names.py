@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.source import normal_dn
+from sync.distinguished_names import normal_dn
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Distinguished names as names of objects: written in one way, so that two spellings are one. Pure (RFC 4514)."""
+"""Distinguished names as names of objects: written in one way, so that two spellings are one. Pure (RFC 4514).
+
+What belongs here: what sources and the state have to agree on, since a link names by DN what another object is found by.
+"""
 
 from __future__ import annotations
 
